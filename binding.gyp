@@ -1,0 +1,62 @@
+# The CPU addon alone, for node-gyp. Sources, defines and flags come from native/sources.cjs, as in
+# CMakeLists.txt; test/build.test.ts compares the two.
+{
+  'variables': {
+    'ctc_tests%': 'no',
+  },
+  'target_defaults': {
+    'include_dirs': ['<!@(node native/sources.cjs includes)'],
+    'defines': ['<!@(node native/sources.cjs defines)'],
+    # node's common.gypi forbids exceptions; the core catches std::bad_alloc.
+    'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
+    'conditions': [
+      ['OS!="win" and OS!="mac"', {
+        'cflags_cc': ['-std=c++17', '<!@(node native/sources.cjs flags)'],
+        'ldflags': ['-pthread'],
+      }],
+      ['OS=="mac"', {
+        'xcode_settings': {
+          'CLANG_CXX_LANGUAGE_STANDARD': 'c++17',
+          'GCC_ENABLE_CPP_EXCEPTIONS': 'YES',
+          'MACOSX_DEPLOYMENT_TARGET': '11.0',
+          'OTHER_CPLUSPLUSFLAGS': ['<!@(node native/sources.cjs flags)'],
+        },
+      }],
+      ['OS=="win"', {
+        'defines!': ['_HAS_EXCEPTIONS=0'],
+        'msvs_settings': {
+          'VCCLCompilerTool': {
+            'AdditionalOptions': ['/std:c++17', '/fp:precise', '/EHsc'],
+          },
+        },
+      }],
+    ],
+  },
+  'targets': [
+    {
+      'target_name': 'ctc_core',
+      'type': 'static_library',
+      'win_delay_load_hook': 'false',
+      'sources': ['<!@(node native/sources.cjs core)'],
+    },
+    {
+      'target_name': 'ctc',
+      'dependencies': ['ctc_core'],
+      'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
+      'sources': ['<!@(node native/sources.cjs binding)'],
+    },
+  ],
+  'conditions': [
+    ['ctc_tests=="yes"', {
+      'targets': [
+        {
+          'target_name': 'ctc_tests',
+          'type': 'executable',
+          'win_delay_load_hook': 'false',
+          'dependencies': ['ctc_core'],
+          'sources': ['<!@(node native/sources.cjs tests)'],
+        },
+      ],
+    }],
+  ],
+}

@@ -1,0 +1,47 @@
+// The one list of native sources: binding.gyp and CMakeLists.txt both read it
+// (`node native/sources.cjs core` prints one path a line, relative to the repository root).
+'use strict';
+
+const core = [
+  'native/core/check.cpp',
+  'native/core/lattice.cpp',
+  'native/core/loss.cpp',
+  'native/core/pool.cpp',
+  'native/cpu/dispatch.cpp',
+  'native/cpu/kernels_avx2.cpp',
+  'native/cpu/kernels_avx512.cpp',
+  'native/cpu/kernels_baseline.cpp',
+  'native/cpu/kernels_neon.cpp',
+];
+
+const binding = ['native/binding/addon.cpp'];
+
+const tests = ['test/native/main.cpp'];
+
+const includes = ['native/include', 'native'];
+
+const defines = ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS'];
+
+// Never -ffast-math: infinities, NaN and the order of sums are part of the results. Contraction is
+// off so that every build rounds alike; the kernels ask for fused multiply-adds by name.
+const flags = [
+  '-O3',
+  '-ffp-contract=off',
+  '-fno-math-errno',
+  '-fexceptions',
+  '-fPIC',
+  '-fvisibility=hidden',
+  '-fvisibility-inlines-hidden',
+  '-pthread',
+];
+
+module.exports = { core, binding, tests, includes, defines, flags };
+
+if (require.main === module) {
+  const list = module.exports[process.argv[2]];
+  if (!list) {
+    process.stderr.write(`sources.cjs: no list '${process.argv[2]}'\n`);
+    process.exit(2);
+  }
+  process.stdout.write(`${list.join('\n')}\n`);
+}
