@@ -1,0 +1,75 @@
+// Runs every registered test, or those whose name contains one of the arguments.
+// Closes with "N passed, N failed"; the exit code is 1 when a test failed or none ran.
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <vector>
+
+#include "check.h"
+
+namespace ctc::test {
+namespace {
+
+struct Test {
+  const char* name;
+  const char* file;
+  Body body;
+};
+
+// A function's static: registrations run before main, in no fixed order between files.
+std::vector<Test>& allTests() {
+  static std::vector<Test> tests;
+  return tests;
+}
+
+std::mutex failureMutex;
+int failuresOfTest = 0;
+
+bool isWanted(const Test& test, int argc, char** argv) {
+  if (argc < 2) return true;
+  for (int i = 1; i < argc; ++i) {
+    if (std::strstr(test.name, argv[i]) != nullptr) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Registration::Registration(const char* name, const char* file, Body body) {
+  allTests().push_back({name, file, body});
+}
+
+void fail(const char* file, int line, const std::string& message) {
+  const std::lock_guard<std::mutex> lock(failureMutex);
+  ++failuresOfTest;
+  // A wrong kernel fails a check per cell: the first few tell enough.
+  if (failuresOfTest <= 10) std::printf("  %s:%d: %s\n", file, line, message.c_str());
+}
+
+int run(int argc, char** argv) {
+  int passed = 0;
+  int failed = 0;
+  for (const Test& test : allTests()) {
+    if (!isWanted(test, argc, argv)) continue;
+    failuresOfTest = 0;
+    try {
+      test.body();
+    } catch (const std::exception& error) {
+      fail(test.file, 0, std::string("unexpected exception: ") + error.what());
+    }
+    if (failuresOfTest == 0) {
+      ++passed;
+    } else {
+      ++failed;
+      std::printf("FAILED %s (%d checks)\n", test.name, failuresOfTest);
+    }
+    std::fflush(stdout);
+  }
+  std::printf("%d passed, %d failed\n", passed, failed);
+  return failed == 0 && passed > 0 ? 0 : 1;
+}
+
+}  // namespace ctc::test
+
+int main(int argc, char** argv) { return ctc::test::run(argc, argv); }
