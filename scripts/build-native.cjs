@@ -95,9 +95,7 @@ function buildNative({ withTests = false, stdio = 'inherit' } = {}) {
   return { ok: false, message: `node-gyp failed (exit code ${run.status}).${output}` };
 }
 
-module.exports = { addon, buildNative, missingTools };
-
-function isUpToDate(withTests) {
+function isUpToDate(withTests = false) {
   const sources = [...builtFrom, ...(withTests ? ['test/native'] : [])];
   const outputs = [addon, ...(withTests ? [tests] : [])];
   return (
@@ -108,6 +106,8 @@ function isUpToDate(withTests) {
     )
   );
 }
+
+module.exports = { addon, buildNative, isUpToDate };
 
 if (require.main === module) {
   const withTests = process.argv.includes('--tests');

@@ -1,0 +1,68 @@
+// Checks (or with --write repairs) the formatting and runs the linters: biome for TypeScript and
+// JavaScript; clang-format and clang-tidy for C++ where they are installed.
+// With --require-all a missing tool is an error (continuous integration).
+'use strict';
+
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const sources = require('../native/sources.cjs');
+
+const root = path.join(__dirname, '..');
+const write = process.argv.includes('--write');
+const requireAll = process.argv.includes('--require-all');
+let failures = 0;
+
+function run(command, args) {
+  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) {
+    failures += 1;
+    process.stderr.write(`lint: ${path.basename(command)} failed\n`);
+  }
+}
+
+function isInstalled(command) {
+  if (spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0) return true;
+  process.stderr.write(`lint: ${command} is not installed, its checks are left out\n`);
+  if (requireAll) failures += 1;
+  return false;
+}
+
+function filesIn(folder, extensions) {
+  return fs.readdirSync(path.join(root, folder), { recursive: true }).flatMap((name) => {
+    const file = path.join(folder, name);
+    return extensions.includes(path.extname(name)) ? [file] : [];
+  });
+}
+
+const biome = path.join(root, 'node_modules', '@biomejs', 'biome', 'bin', 'biome');
+run(process.execPath, [biome, 'check', '--error-on-warnings', ...(write ? ['--write'] : []), '.']);
+
+if (isInstalled('clang-format')) {
+  const files = ['native', 'test/native'].flatMap((folder) =>
+    filesIn(folder, ['.h', '.cpp', '.inl', '.cu', '.cuh']),
+  );
+  run('clang-format', write ? ['-i', ...files] : ['--dry-run', '-Werror', ...files]);
+}
+
+if (!write && isInstalled('clang-tidy')) {
+  // Compiled by hand instead of a compilation database: needs no configured build.
+  const { findNodedir } = require('./headers.cjs');
+  const includes = [
+    ...sources.includes,
+    path.join(findNodedir(), 'include', 'node'),
+    path.dirname(require.resolve('node-addon-api/package.json')),
+  ];
+  run('clang-tidy', [
+    '--quiet',
+    ...sources.core,
+    ...sources.binding,
+    ...sources.tests,
+    '--',
+    '-std=c++17',
+    ...includes.map((folder, i) => (i < sources.includes.length ? '-I' : '-isystem') + folder),
+    ...sources.defines.map((define) => `-D${define}`),
+  ]);
+}
+
+process.exit(failures === 0 ? 0 : 1);

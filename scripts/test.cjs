@@ -1,0 +1,54 @@
+// Runs the C++ tests and mocha, and closes with their sum: "N passed, N failed, N skipped".
+// Arguments go to mocha (`npm test -- --grep golden`); the C++ tests then stay out.
+'use strict';
+
+const { spawn } = require('node:child_process');
+const path = require('node:path');
+
+const root = path.join(__dirname, '..');
+
+/** Runs a command, shows its output, and resolves to { code, output }. */
+function run(command, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { FORCE_COLOR: process.stdout.isTTY ? '1' : '0', ...process.env },
+    });
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+      process.stdout.write(chunk);
+    });
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code: code ?? signal, output }));
+  });
+}
+
+function count(output, word) {
+  // Colours stand between a line's start and its number.
+  const plain = output.replace(new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g'), '');
+  const matches = [...plain.matchAll(new RegExp(`^\\s*(\\d+) ${word}\\b`, 'gm'))];
+  return matches.length > 0 ? Number(matches.at(-1)[1]) : 0;
+}
+
+async function main() {
+  const mochaArgs = process.argv.slice(2);
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  if (mochaArgs.length === 0) {
+    const native = await run(path.join(root, 'build', 'Release', 'ctc_tests'), []);
+    const failed = Number(native.output.match(/(\d+) failed\s*$/)?.[1] ?? 0);
+    total.passed += count(native.output, 'passed');
+    // A crash leaves no count behind.
+    total.failed += native.code === 0 ? 0 : Math.max(failed, 1);
+  }
+  const mocha = await run(process.execPath, [require.resolve('mocha/bin/mocha.js'), ...mochaArgs]);
+  total.passed += count(mocha.output, 'passing');
+  total.failed += mocha.code === 0 ? 0 : Math.max(count(mocha.output, 'failing'), 1);
+  total.skipped += count(mocha.output, 'pending');
+  const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
+  process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`);
+  process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
+}
+
+main();
