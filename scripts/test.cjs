@@ -1,5 +1,6 @@
 // Runs the C++ tests and mocha, and closes with their sum: "N passed, N failed, N skipped".
-// Arguments go to mocha (`npm test -- --grep golden`); the C++ tests then stay out.
+// Arguments go to mocha (`npm test -- --grep golden`, `npm test -- build/test/oracle.test.js`); the
+// C++ tests then stay out.
 'use strict';
 
 const { spawn } = require('node:child_process');
