@@ -3,20 +3,29 @@
 'use strict';
 
 const core = [
+  'native/core/align.cpp',
+  'native/core/align_path.cpp',
+  'native/core/align_utterance.cpp',
   'native/core/check.cpp',
   'native/core/lattice.cpp',
   'native/core/loss.cpp',
   'native/core/pool.cpp',
+  'native/core/posteriors.cpp',
   'native/cpu/dispatch.cpp',
   'native/cpu/kernels_avx2.cpp',
   'native/cpu/kernels_avx512.cpp',
   'native/cpu/kernels_baseline.cpp',
   'native/cpu/kernels_neon.cpp',
+  'native/cpu/viterbi.cpp',
 ];
 
 const binding = ['native/binding/addon.cpp'];
 
-const tests = ['test/native/main.cpp'];
+const tests = [
+  'test/native/main.cpp',
+  'test/native/align.cpp',
+  'test/native/align_posteriors.cpp',
+];
 
 const includes = ['native/include', 'native'];
 

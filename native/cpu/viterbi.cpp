@@ -1,11 +1,18 @@
 #include "cpu/viterbi.h"
 
+#include "cpu/dispatch.h"
 #include "cpu/includes.h"
 
 #if CTC_X86_64
 #include <immintrin.h>
 #elif CTC_ARM64
 #include <arm_neon.h>
+#endif
+
+// GCC 12 warns about its own header's undefined vectors.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 
 namespace ctc {
@@ -31,10 +38,21 @@ namespace viterbi_avx512 {
 CTC_END_TARGET_REGION
 #endif
 
-SweepFunction chooseSweep() {
+#if CTC_ARM64
+namespace viterbi_neon {
+#include "cpu/simd_neon.h"
+#include "cpu/viterbi_step.inl"
+}  // namespace viterbi_neon
+#endif
+
+SweepFunction activeSweep() {
+  const char* const isa = activeIsa();
 #if CTC_X86_64
-  if (__builtin_cpu_supports("avx512f")) return viterbi_avx512::sweep;
-  if (__builtin_cpu_supports("avx2")) return viterbi_avx2::sweep;
+  if (std::strcmp(isa, "avx512") == 0) return viterbi_avx512::sweep;
+  if (std::strcmp(isa, "avx2") == 0) return viterbi_avx2::sweep;
+#endif
+#if CTC_ARM64
+  if (std::strcmp(isa, "neon") == 0) return viterbi_neon::sweep;
 #endif
   return viterbi_baseline::sweep;
 }

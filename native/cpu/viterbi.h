@@ -31,7 +31,7 @@ struct SweepStep {
 
 using SweepFunction = void (*)(const SweepStep&);
 
-// The fastest body that this machine has.
-SweepFunction chooseSweep();
+// The body for the instruction set of dispatch.h.
+SweepFunction activeSweep();
 
 }  // namespace ctc
