@@ -1,0 +1,254 @@
+// Evaluates a manifest against an array of model outputs, a bounded part of the array at a time.
+// Nothing is printed here: records come out in the order of the manifest.
+
+import { ctcLoss } from '../index.js';
+import { fileError, quote } from '../io/file.js';
+import type { Manifest, ManifestRow, RowFault } from '../io/manifest.js';
+import type { NpyFile } from '../io/npy.js';
+import { makeTokenizer, type Tokens } from '../io/tokens.js';
+import { UsageError } from './exit.js';
+import { describeNonfinite, describeRows, type Outputs } from './outputs.js';
+import { count } from './terminal.js';
+
+export type UtteranceStatus =
+  | 'ok'
+  | 'infeasible'
+  | 'nonfinite'
+  | 'unknown-symbol'
+  | 'empty-text'
+  | 'frames-out-of-range'
+  | RowFault;
+
+/** One row of the manifest and what it came to. */
+export interface UtteranceRecord {
+  index: number;
+  id: string;
+  line: number;
+  status: UtteranceStatus;
+  /** Why it could not be evaluated; undefined when `status` is 'ok'. */
+  reason?: string;
+  text: string;
+  frames: number;
+  /** Number of labels; undefined where the text has none. */
+  labels?: number;
+  /** Frames that the shortest path needs: labels and one blank between equal neighbours. */
+  framesNeeded?: number;
+  /** Natural log; undefined unless `status` is 'ok'. */
+  loss?: number;
+}
+
+export interface EvaluationOptions {
+  layout: 'TNC' | 'NTC';
+  input: 'logits' | 'logProbs';
+  /** As given with --blank; undefined: the tokens file says. */
+  blank?: number;
+  threads?: number;
+  /** Bytes of model output in memory at a time, if one utterance needs no more. Default: 256 MiB. */
+  chunkBytes?: number;
+  signal?: AbortSignal;
+  /** Called for what is suspicious but no error. */
+  warn: (message: string) => void;
+}
+
+/** A manifest, an array and tokens that fit one another. */
+export interface Evaluation {
+  file: NpyFile;
+  manifest: Manifest;
+  options: EvaluationOptions;
+  frames: number;
+  utterances: number;
+  classes: number;
+  blank: number;
+  tokenize: ReturnType<typeof makeTokenizer>;
+}
+
+/** Compares the three inputs. Throws `ERR_CTC_FILE` where they disagree, UsageError for --blank. */
+export function prepare(
+  file: NpyFile,
+  manifest: Manifest,
+  tokens: Tokens,
+  options: EvaluationOptions,
+): Evaluation {
+  const { shape } = file;
+  if (shape.length !== 2 && shape.length !== 3) {
+    throw fileError(
+      file.path,
+      `has the shape (${shape.join(', ')})`,
+      'Model outputs have three, T x N x C or N x T x C, or for one utterance T x C',
+    );
+  }
+  const classes = shape.at(-1)!;
+  const [frames, utterances] =
+    shape.length === 2
+      ? [shape[0]!, 1]
+      : options.layout === 'TNC'
+        ? [shape[0]!, shape[1]!]
+        : [shape[1]!, shape[0]!];
+
+  if (tokens.symbols.length !== classes) {
+    const lacksBlank = tokens.symbols.length + 1 === classes && tokens.blank === undefined;
+    throw fileError(
+      tokens.path,
+      `has ${count(tokens.symbols.length, 'token')} and ${file.path} has ${classes} classes (its last axis)`,
+      lacksBlank
+        ? 'Add the line <blank> where the class of the blank is'
+        : 'Give the tokens file of this model, one line for each class',
+    );
+  }
+  if (manifest.rows.length !== utterances) {
+    const swapped = shape.length === 3 && manifest.rows.length === frames;
+    const other = options.layout === 'TNC' ? 'NTC' : 'TNC';
+    throw fileError(
+      manifest.path,
+      `has ${count(manifest.rows.length, 'row')} and ${file.path} holds ${count(utterances, 'utterance')} (${shape.join(' x ')}, read as ${shape.length === 2 ? 'T x C' : options.layout})`,
+      swapped
+        ? `With --layout ${other} they agree`
+        : 'Give one row for each utterance, in the order of the array',
+    );
+  }
+  const blank = chooseBlank(tokens, classes, options.blank);
+  const tokenize = makeTokenizer(tokens.symbols, blank);
+  return { file, manifest, options, frames, utterances, classes, blank, tokenize };
+}
+
+function chooseBlank(tokens: Tokens, classes: number, given: number | undefined): number {
+  if (given === undefined) {
+    if (tokens.blank !== undefined) return tokens.blank;
+    throw new UsageError(
+      `which class is the blank? ${tokens.path} has no <blank> line: give --blank (-1 is the last class)`,
+    );
+  }
+  if (given >= classes) {
+    throw new UsageError(`--blank is ${given}; classes are 0 to ${classes - 1}`);
+  }
+  const blank = given === -1 ? classes - 1 : given;
+  if (tokens.blank !== undefined && tokens.blank !== blank) {
+    throw new UsageError(
+      `--blank says class ${blank} and ${tokens.path} has ${tokens.symbols[tokens.blank]} as class ${tokens.blank}: leave out --blank or correct the file`,
+    );
+  }
+  return blank;
+}
+
+/** The records of all rows, in order. */
+export async function* evaluate(evaluation: Evaluation): AsyncGenerator<UtteranceRecord> {
+  const { file, manifest, options, utterances } = evaluation;
+  const axis = file.shape.length === 3 && options.layout === 'TNC' ? 1 : 0;
+  const oneUtterance = file.shape.length === 2;
+  const each = oneUtterance ? file.bytesFor(0, file.shape[0]!) : file.bytesFor(axis, 1);
+  const { chunkBytes = 2 ** 28 } = options;
+  const chunk = Math.max(1, Math.min(utterances, Math.floor(chunkBytes / Math.max(1, each))));
+  const buffer = new ArrayBuffer(chunk * each);
+  let looked = false;
+
+  for (let start = 0; start < utterances; start += chunk) {
+    const size = Math.min(chunk, utterances - start);
+    options.signal?.throwIfAborted();
+    const array = oneUtterance
+      ? await file.read(0, 0, file.shape[0]!, buffer)
+      : await file.read(axis, start, size, buffer);
+    const outputs = asOutputs(evaluation, array, size);
+    const rows = manifest.rows.slice(start, start + size);
+    const records = rows.map((row, i) => checkRow(evaluation, row, start + i));
+    if (!looked) {
+      const lengths = records.map((record) => record.frames);
+      const suspicion = describeRows(outputs, lengths, options.input);
+      if (suspicion !== undefined) options.warn(suspicion);
+      looked = true;
+    }
+    yield* await evaluateChunk(evaluation, outputs, records);
+  }
+}
+
+interface CheckedRow extends UtteranceRecord {
+  /** Class numbers; empty where the row is not evaluated. */
+  targets: number[];
+}
+
+function asOutputs(
+  { classes, frames, options }: Evaluation,
+  { data, type, shape, strides }: Awaited<ReturnType<NpyFile['read']>>,
+  utterances: number,
+): Outputs {
+  const oneUtterance = shape.length === 2;
+  const timeMajor = oneUtterance || options.layout === 'TNC';
+  const [frameStride, utteranceStride, classStride] = oneUtterance
+    ? [strides[0]!, 0, strides[1]!]
+    : timeMajor
+      ? [strides[0]!, strides[1]!, strides[2]!]
+      : [strides[1]!, strides[0]!, strides[2]!];
+  return { data, type, frames, utterances, classes, frameStride, utteranceStride, classStride };
+}
+
+function checkRow(evaluation: Evaluation, row: ManifestRow, index: number): CheckedRow {
+  const { id, line, text } = row;
+  const frames = row.frames ?? evaluation.frames;
+  const record: CheckedRow = { index, id, line, status: 'ok', text, frames, targets: [] };
+  const fail = (status: UtteranceStatus, reason: string): CheckedRow =>
+    Object.assign(record, { status, reason });
+
+  if (row.fault) return fail(row.fault.status, row.fault.reason);
+  if (text === '') return fail('empty-text', 'the text is empty');
+  const { labels, unknown } = evaluation.tokenize(text);
+  if (unknown !== undefined) {
+    const { symbol, position } = unknown;
+    const code = symbol.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
+    return fail(
+      'unknown-symbol',
+      `no token for ${quote(symbol)} (U+${code}) at character ${position}`,
+    );
+  }
+  if (frames > evaluation.frames) {
+    return fail('frames-out-of-range', `${frames} frames; the array has ${evaluation.frames}`);
+  }
+  const repeats = labels.filter((label, i) => label === labels[i - 1]).length;
+  record.targets = labels;
+  record.labels = labels.length;
+  record.framesNeeded = labels.length + repeats;
+  return record;
+}
+
+async function evaluateChunk(
+  { blank, options }: Evaluation,
+  outputs: Outputs,
+  records: CheckedRow[],
+): Promise<UtteranceRecord[]> {
+  const { data, type, frames, utterances, classes } = outputs;
+  const { losses, status } = await ctcLoss(
+    {
+      data,
+      type,
+      shape: [frames, utterances, classes],
+      strides: [outputs.frameStride, outputs.utteranceStride, outputs.classStride],
+    },
+    records.map((record) => record.targets),
+    {
+      // An utterance that is not evaluated takes part with no frames and no labels.
+      inputLengths: records.map((record) => (record.status === 'ok' ? record.frames : 0)),
+      blank,
+      input: options.input,
+      reduction: 'none',
+      gradient: false,
+      threads: options.threads,
+      // The buffer is this module's own and is not written before the promise settles.
+      buffers: 'borrow',
+      signal: options.signal,
+    },
+  );
+  return records.map(({ targets: _, ...record }, i) => {
+    if (record.status !== 'ok') return record;
+    if (status[i] === 'ok') return { ...record, loss: losses[i]! };
+    const reason =
+      status[i] === 'infeasible'
+        ? describeInfeasible(record)
+        : describeNonfinite(outputs, i, record.frames);
+    return { ...record, status: status[i]!, reason };
+  });
+}
+
+function describeInfeasible({ frames, labels, framesNeeded }: UtteranceRecord): string {
+  if (frames >= framesNeeded!) return '-Infinity in the array leaves no path for the text';
+  const repeats = framesNeeded! - labels!;
+  const parts = repeats > 0 ? ` (${count(labels!, 'label')} + ${count(repeats, 'repeat')})` : '';
+  return `needs ${count(framesNeeded!, 'frame')}${parts} and has ${frames}`;
+}

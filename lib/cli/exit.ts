@@ -1,0 +1,24 @@
+// How a run of the command line ends.
+
+export const exitCodes = {
+  ok: 0,
+  /** With --strict: some utterances could not be evaluated. */
+  badUtterances: 1,
+  usage: 2,
+  unreadableData: 3,
+  /** The addon does not load, memory ran out, or a bug. */
+  engine: 4,
+  /** As shells report SIGINT: 128 + 2. */
+  interrupted: 130,
+} as const;
+
+/** The command was given something that it cannot do; shown without a stack. */
+export class UsageError extends Error {}
+
+/** The exit code for what a command threw. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return exitCodes.usage;
+  if (error instanceof Error && error.name === 'AbortError') return exitCodes.interrupted;
+  const code = (error as { code?: unknown } | null)?.code;
+  return code === 'ERR_CTC_FILE' ? exitCodes.unreadableData : exitCodes.engine;
+}

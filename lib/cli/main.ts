@@ -1,0 +1,88 @@
+#!/usr/bin/env node
+// The command line. One file per command; only the one that is asked for is loaded.
+
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { exitCodeOf, exitCodes, UsageError } from './exit.js';
+import { clip, paletteFor } from './terminal.js';
+
+interface CommandModule {
+  /** Adds the command with its options and action to `program`. */
+  register(program: Command): void;
+}
+
+const commands: { name: string; summary: string; load: () => Promise<CommandModule> }[] = [
+  {
+    name: 'loss',
+    summary: 'per-utterance CTC losses of a batch of model outputs',
+    load: () => import('./loss.js'),
+  },
+  {
+    name: 'info',
+    summary: 'what is installed and loaded, and the instruction set in use',
+    load: () => import('./info.js'),
+  },
+  {
+    name: 'build',
+    summary: 'compile the native part on this machine',
+    load: () => import('./build.js'),
+  },
+];
+
+const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string };
+
+async function main(args: string[]): Promise<void> {
+  const program = new Command('node-ctc')
+    .description('CTC loss of model outputs from the command line.')
+    .version(version)
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText(
+      'after',
+      '\nExample:\n  node-ctc loss logits.npy manifest.jsonl --tokens tokens.txt\n\n' +
+        'Every command explains itself: node-ctc loss --help',
+    )
+    .showHelpAfterError('Add --help for the options and examples.')
+    .exitOverride();
+
+  const asked = args.filter((arg) => !arg.startsWith('-'));
+  const wanted = asked[0] === 'help' ? asked[1] : asked[0];
+  for (const { name, summary, load } of commands) {
+    if (name === wanted) (await load()).register(program);
+    else program.command(name).summary(summary);
+  }
+  if (args.length === 0) program.help({ error: true });
+  await program.parseAsync(args, { from: 'user' });
+}
+
+function report(error: unknown): void {
+  if (error instanceof CommanderError) {
+    // Commander has printed its message already.
+    process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    return;
+  }
+  process.exitCode = exitCodeOf(error);
+  const { red } = paletteFor(process.stderr);
+  if (process.exitCode === exitCodes.interrupted) {
+    process.stderr.write('interrupted\n');
+    return;
+  }
+  const known =
+    error instanceof UsageError ||
+    (error as { code?: string } | null)?.code?.startsWith('ERR_CTC_');
+  const message = known
+    ? String((error as Error).message)
+        .split('\n')
+        .map((line) => clip(line))
+        .join('\n')
+    : ((error as Error | null)?.stack ?? String(error));
+  process.stderr.write(`${red('error:')} ${message}\n`);
+}
+
+// Whoever read the output has seen enough (`| head`): stop without a word.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  report(error);
+  process.exit();
+});
+
+await main(process.argv.slice(2)).catch(report);
