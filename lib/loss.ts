@@ -1,0 +1,97 @@
+import { inputForJob, outputForJob, plainView } from './buffers.js';
+import { runJob, withInput } from './job.js';
+import { finishLoss, type LossResult, prepareLoss } from './lossCall.js';
+import type { GradientArray, LossOptions, LossSyncOptions, Reduction } from './lossOptions.js';
+import { Code, native, nativeError, packLoss } from './native.js';
+import type { Profile } from './profiles.js';
+import type { Targets } from './targets.js';
+import type { TensorData, TensorLike } from './tensor.js';
+
+/**
+ * CTC loss of a batch, and its gradient, off the event loop.
+ *
+ * The loss of an utterance is -ln of the total probability of all paths of its frames that read as its
+ * labels once repeats are merged and blanks dropped (Graves et al. 2006, "Connectionist Temporal
+ * Classification", equations 3 to 8 for the loss, 14 to 16 for the gradient). Unit: nats.
+ *
+ * Labels, lengths and options are copied before this function returns. The input's memory is copied
+ * as well, unless it lies in a SharedArrayBuffer or `buffers` says otherwise. A gradient array of yours
+ * is written at the end, in one copy.
+ *
+ * Time: O(T * (L + C)) for each utterance, spread over `threads`. Memory: the gradient, the copy of the input,
+ * and for each thread a lattice of at most O(T * L).
+ *
+ * @param input - `{ data, shape }` of shape [T, N, C] ([N, T, C] with `layout: 'NTC'`), or [T, C].
+ * @param targets - Labels of each utterance, without blanks: ragged, padded or flat; see {@link Targets}.
+ * @param options - See {@link LossOptions}. Unknown keys are refused.
+ * @returns The losses, the reduced loss and the gradient; see {@link LossResult}.
+ * @throws (as rejections) TypeError or RangeError with a {@link CtcErrorCode} for a bad argument, before any work;
+ * RangeError `ERR_CTC_INFEASIBLE` under `infeasible: 'throw'`; RangeError `ERR_CTC_BUFFER` when your gradient array was
+ * detached or shrunk meanwhile; CtcError `ERR_CTC_OUT_OF_MEMORY`, `ERR_CTC_DEVICE`, `ERR_CTC_NATIVE_LOAD`; the
+ * signal's reason after an abort. With `buffers: 'transfer'` such an error of a started job carries the input's
+ * data as its `input`.
+ *
+ * @example
+ * ```ts
+ * const { loss, gradient } = await ctcLoss({ data, shape: [T, N, C] }, [[3, 1, 20], [8, 9]]);
+ * ```
+ */
+export async function ctcLoss<
+  D extends TensorData = TensorData,
+  R extends Reduction | undefined = undefined,
+  G extends boolean | GradientArray | undefined = true,
+  P extends Profile | undefined = undefined,
+>(
+  input: TensorLike<D>,
+  targets: Targets,
+  options?: LossOptions<R, G, P>,
+): Promise<LossResult<D, R, G, P>> {
+  const call = prepareLoss(input, targets, options, false);
+  const { signal, buffers } = call.options;
+  if (signal?.aborted) throw signal.reason;
+  const addon = native();
+  const to = outputForJob(call.output, buffers);
+  const from = inputForJob(call.plan.tensor, buffers, call.output?.array);
+  try {
+    const code = await runJob((job) => {
+      const memory = { copyInput: from.copy, privateGradient: to.private, job };
+      const plan = packLoss(call.plan, memory);
+      return addon.loss(plan, call.labels, from.data, to.data, call.losses, call.status);
+    }, signal);
+    if (signal?.aborted) throw signal.reason;
+    if (code !== Code.ok) throw nativeError(code);
+    return finishLoss(call, from.handBack) as LossResult<never, R, never, P>;
+  } catch (error) {
+    throw from.handBack === undefined ? error : withInput(error, from.handBack);
+  }
+}
+
+/**
+ * CTC loss of a batch, and its gradient; returns when it is done. Reads the input and writes the gradient
+ * where they lie, without a copy. Everything else is as for {@link ctcLoss}.
+ *
+ * @throws As {@link ctcLoss} rejects.
+ */
+export function ctcLossSync<
+  D extends TensorData = TensorData,
+  R extends Reduction | undefined = undefined,
+  G extends boolean | GradientArray | undefined = true,
+  P extends Profile | undefined = undefined,
+>(
+  input: TensorLike<D>,
+  targets: Targets,
+  options?: LossSyncOptions<R, G, P>,
+): LossResult<D, R, G, P> {
+  const call = prepareLoss(input, targets, options, true);
+  const output = call.output;
+  const code = native().lossSync(
+    packLoss(call.plan),
+    call.labels,
+    plainView(call.plan.tensor.data),
+    output && plainView(output.array),
+    call.losses,
+    call.status,
+  );
+  if (code !== Code.ok) throw nativeError(code);
+  return finishLoss(call, undefined) as LossResult<never, R, never, P>;
+}
