@@ -6,8 +6,15 @@ const core = [
   'native/core/align.cpp',
   'native/core/align_path.cpp',
   'native/core/align_utterance.cpp',
+  'native/core/arpa.cpp',
+  'native/core/beam.cpp',
+  'native/core/beam_guide.cpp',
+  'native/core/beam_search.cpp',
   'native/core/check.cpp',
+  'native/core/greedy.cpp',
+  'native/core/hotwords.cpp',
   'native/core/lattice.cpp',
+  'native/core/lexicon.cpp',
   'native/core/loss.cpp',
   'native/core/pool.cpp',
   'native/core/posteriors.cpp',
@@ -22,9 +29,10 @@ const core = [
 const binding = ['native/binding/addon.cpp'];
 
 const tests = [
-  'test/native/main.cpp',
   'test/native/align.cpp',
   'test/native/align_posteriors.cpp',
+  'test/native/decode.cpp',
+  'test/native/main.cpp',
 ];
 
 const includes = ['native/include', 'native'];
