@@ -26,7 +26,12 @@ const core = [
   'native/cpu/viterbi.cpp',
 ];
 
-const binding = ['native/binding/addon.cpp'];
+const binding = [
+  'native/binding/addon.cpp',
+  'native/binding/arguments.cpp',
+  'native/binding/job.cpp',
+  'native/binding/loss.cpp',
+];
 
 const tests = [
   'test/native/align.cpp',

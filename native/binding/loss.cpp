@@ -1,0 +1,269 @@
+#include "binding/loss.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "binding/arguments.h"
+#include "binding/job.h"
+#include "binding/plan.h"
+#include "ctc/loss.h"
+
+namespace ctc {
+namespace {
+
+struct Arguments {
+  ArrayOf<double> plan;
+  ArrayOf<int32_t> labels;
+  Span input;
+  Span gradient;
+  ArrayOf<double> losses;
+  ArrayOf<uint8_t> status;
+  napi_value values[6];
+
+  bool read(napi_env env, napi_callback_info info) {
+    size_t count = 6;
+    return napi_get_cb_info(env, info, &count, values, nullptr, nullptr) == napi_ok && count == 6 &&
+           readDoubles(env, values[0], &plan) && readInts(env, values[1], &labels) &&
+           readSpan(env, values[2], &input) && readSpan(env, values[3], &gradient) &&
+           readDoubles(env, values[4], &losses) && readBytes(env, values[5], &status) &&
+           plan.length >= plan::header;
+  }
+};
+
+// A plan in the core's terms. Owns the lengths, the offsets and the scales; points at the rest.
+class Call {
+ public:
+  // Whatever lib/ checked is checked again here as far as memory depends on it.
+  Code read(const Arguments& a) {
+    const double* const p = a.plan.data;
+    Tensor& in = problem_.input;
+    int64_t dtype = 0;
+    int64_t blank = 0;
+    int64_t threads = 0;
+    OutputTensor& out = problem_.gradient;
+    if (!toInteger(p[plan::dtype], &dtype) || !toInteger(p[plan::frames], &in.frames) ||
+        !toInteger(p[plan::utterances], &in.utterances) ||
+        !toInteger(p[plan::classes], &in.classes) ||
+        !toInteger(p[plan::frameStride], &in.frameStride) ||
+        !toInteger(p[plan::utteranceStride], &in.utteranceStride) ||
+        !toInteger(p[plan::classStride], &in.classStride) || !toInteger(p[plan::blank], &blank) ||
+        !toInteger(p[plan::threads], &threads) ||
+        !toInteger(p[plan::gradientFrameStride], &out.frameStride) ||
+        !toInteger(p[plan::gradientUtteranceStride], &out.utteranceStride)) {
+      return Code::badArgument;
+    }
+    constexpr int64_t most = 0x7fffffff;
+    if (dtype < 0 || dtype > 3 || in.frames < 0 || in.frames > most || in.utterances < 0 ||
+        in.utterances > most || in.classes < 1 || in.classes > most || blank < 0 ||
+        blank >= in.classes || threads < 1 || threads > most) {
+      return Code::badArgument;
+    }
+    in.dtype = static_cast<DType>(dtype);
+    problem_.blank = static_cast<int32_t>(blank);
+    problem_.inputKind = p[plan::inputKind] == 0 ? Input::logits : Input::logProbs;
+    problem_.gradientOf = p[plan::gradientOf] == 0 ? GradientOf::input : GradientOf::softmax;
+    problem_.execution.threads = static_cast<int32_t>(threads);
+    if (const Code code = readRows(a); code != Code::ok) return code;
+    return locate(a);
+  }
+
+  LossProblem& problem() { return problem_; }
+  size_t inputBytes() const { return inputBytes_; }
+  size_t gradientBytes() const { return gradientBytes_; }
+
+ private:
+  Code readRows(const Arguments& a) {
+    const size_t n = static_cast<size_t>(problem_.input.utterances);
+    const bool wanted = a.gradient.data != nullptr || a.gradient.bytes > 0;
+    if (a.plan.length < plan::header + (wanted ? 3 : 2) * n + 1 || a.losses.length < n ||
+        a.status.length < n) {
+      return Code::badArgument;
+    }
+    lengths_.resize(n);
+    offsets_.resize(n + 1);
+    const double* next = a.plan.data + plan::header;
+    for (int64_t& length : lengths_) {
+      if (!toInteger(*next++, &length)) return Code::badArgument;
+    }
+    for (int64_t& offset : offsets_) {
+      if (!toInteger(*next++, &offset)) return Code::badArgument;
+    }
+    if (offsets_[n] < 0 || static_cast<uint64_t>(offsets_[n]) > a.labels.length) {
+      return Code::badArgument;
+    }
+    if (wanted) scales_.assign(next, next + n);
+    problem_.inputLengths = lengths_.data();
+    problem_.targets.offsets = offsets_.data();
+    problem_.targets.labels = a.labels.data;
+    problem_.gradientScale = wanted ? scales_.data() : nullptr;
+    problem_.losses = a.losses.data;
+    problem_.status = reinterpret_cast<Status*>(a.status.data);
+    return Code::ok;
+  }
+
+  // Finds how much memory the tensors take and whether it is there.
+  Code locate(const Arguments& a) {
+    const Tensor& in = problem_.input;
+    const double size = static_cast<double>(bytesOf(in.dtype));
+    const double count = static_cast<double>(in.frames) * static_cast<double>(in.utterances) *
+                         static_cast<double>(in.classes);
+    if (count > 0) {
+      if (in.frameStride < 0 || in.utteranceStride < 0 || in.classStride < 0) {
+        return Code::badArgument;
+      }
+      const double last =
+          static_cast<double>(in.frames - 1) * static_cast<double>(in.frameStride) +
+          static_cast<double>(in.utterances - 1) * static_cast<double>(in.utteranceStride) +
+          static_cast<double>(in.classes - 1) * static_cast<double>(in.classStride);
+      if ((last + 1) * size > static_cast<double>(a.input.bytes)) return Code::inputChanged;
+      inputBytes_ = static_cast<size_t>((last + 1) * size);
+      if (problem_.gradientScale != nullptr) {
+        if (count * size > static_cast<double>(a.gradient.bytes)) return Code::outputChanged;
+        gradientBytes_ = static_cast<size_t>(count * size);
+      }
+    }
+    problem_.input.data = a.input.data;
+    problem_.gradient.data = gradientBytes_ > 0 ? a.gradient.data : nullptr;
+    const auto input = reinterpret_cast<uintptr_t>(a.input.data);
+    const auto gradient = reinterpret_cast<uintptr_t>(a.gradient.data);
+    if ((inputBytes_ > 0 && input % bytesOf(in.dtype) != 0) ||
+        (gradientBytes_ > 0 && gradient % bytesOf(in.dtype) != 0)) {
+      return Code::misaligned;
+    }
+    // Two SharedArrayBuffers can be the same memory: only the addresses tell.
+    if (input < gradient + gradientBytes_ && gradient < input + inputBytes_ && inputBytes_ > 0 &&
+        gradientBytes_ > 0) {
+      return Code::overlap;
+    }
+    return Code::ok;
+  }
+
+  LossProblem problem_;
+  std::vector<int64_t> lengths_;
+  std::vector<int64_t> offsets_;
+  std::vector<double> scales_;
+  size_t inputBytes_ = 0;
+  size_t gradientBytes_ = 0;
+};
+
+struct Free {
+  void operator()(void* memory) const { std::free(memory); }
+};
+using Memory = std::unique_ptr<void, Free>;
+
+class LossJob final : public Job {
+ public:
+  // On the JavaScript thread: copies or holds all that run() will touch.
+  Code prepare(napi_env env, const Arguments& a) {
+    if (const Code code = call_.read(a); code != Code::ok) return code;
+    LossProblem& problem = call_.problem();
+    labels_.assign(a.labels.data, a.labels.data + a.labels.length);
+    problem.targets.labels = labels_.data();
+    problem.execution.cancelled = &cancelled();
+    if (!hold(env, a.values[4]) || !hold(env, a.values[5])) return Code::outOfMemory;
+
+    if (a.plan.data[plan::copyInput] != 0 && call_.inputBytes() > 0) {
+      inputCopy_.reset(std::malloc(call_.inputBytes()));
+      if (inputCopy_ == nullptr) return Code::outOfMemory;
+      std::memcpy(inputCopy_.get(), a.input.data, call_.inputBytes());
+      problem.input.data = inputCopy_.get();
+    } else if (!input_.hold(env, *this, a.values[2], a.input)) {
+      return Code::outOfMemory;
+    }
+
+    if (problem.gradient.data == nullptr) return Code::ok;
+    if (!gradient_.hold(env, *this, a.values[3], a.gradient)) return Code::outOfMemory;
+    if (a.plan.data[plan::privateGradient] != 0) {
+      gradientCopy_.reset(std::malloc(call_.gradientBytes()));
+      if (gradientCopy_ == nullptr) return Code::outOfMemory;
+      problem.gradient.data = gradientCopy_.get();
+    }
+    return Code::ok;
+  }
+
+  Code run() override { return static_cast<Code>(loss(call_.problem())); }
+
+  Code finish(napi_env env, Code answer) override {
+    if (answer != Code::ok) return answer;
+    // A borrowed input that went away meanwhile gave numbers of no worth.
+    if (input_.holds && !input_.isUnchanged(env, *this)) return Code::inputChanged;
+    if (!gradient_.holds) return answer;
+    if (gradientCopy_ == nullptr) {
+      return gradient_.isUnchanged(env, *this) ? answer : Code::outputChanged;
+    }
+    Span now;
+    if (!readSpan(env, held(env, gradient_.place), &now) || now.bytes < call_.gradientBytes()) {
+      return Code::outputChanged;
+    }
+    std::memcpy(now.data, gradientCopy_.get(), call_.gradientBytes());
+    return answer;
+  }
+
+ private:
+  // An array of JavaScript's whose memory is used in place.
+  struct InPlace {
+    bool holds = false;
+    size_t place = 0;
+    Span span;
+
+    bool hold(napi_env env, Job& job, napi_value value, Span at) {
+      place = job.heldCount();
+      span = at;
+      return holds = job.hold(env, value);
+    }
+    bool isUnchanged(napi_env env, const Job& job) const {
+      Span now;
+      return readSpan(env, job.held(env, place), &now) && now.data == span.data &&
+             now.bytes >= span.bytes;
+    }
+  };
+
+  Call call_;
+  std::vector<int32_t> labels_;
+  Memory inputCopy_;
+  Memory gradientCopy_;
+  InPlace input_;
+  InPlace gradient_;
+};
+
+napi_value answer(napi_env env, Code code) {
+  napi_value value = nullptr;
+  napi_create_int32(env, static_cast<int32_t>(code), &value);
+  return value;
+}
+
+}  // namespace
+
+napi_value lossSync(napi_env env, napi_callback_info info) {
+  Arguments arguments;
+  if (!arguments.read(env, info)) return wrongArgument(env);
+  try {
+    Call call;
+    Code code = call.read(arguments);
+    if (code == Code::ok) code = static_cast<Code>(loss(call.problem()));
+    return answer(env, code);
+  } catch (const std::bad_alloc&) {
+    return answer(env, Code::outOfMemory);
+  }
+}
+
+napi_value lossAsync(napi_env env, napi_callback_info info) {
+  Arguments arguments;
+  if (!arguments.read(env, info)) return wrongArgument(env);
+  std::unique_ptr<LossJob> job(new (std::nothrow) LossJob);
+  if (job == nullptr) return answer(env, Code::outOfMemory);
+  Code code;
+  try {
+    code = job->prepare(env, arguments);
+  } catch (const std::bad_alloc&) {
+    code = Code::outOfMemory;
+  }
+  if (code == Code::ok) return Job::start(env, std::move(job), arguments.plan.data[plan::job]);
+  job->release(env);
+  return answer(env, code);
+}
+
+}  // namespace ctc
