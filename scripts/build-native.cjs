@@ -17,6 +17,14 @@ const tests = path.join(root, 'build', 'Release', 'ctc_tests');
 const stamp = (withTests) => path.join(root, 'build', withTests ? '.built-tests' : '.built');
 const builtFrom = ['native', 'binding.gyp', 'scripts/headers.cjs'];
 
+/** Name of the folder below prebuilds/ for this machine, as lib/load.ts looks for it. */
+function platformName() {
+  const musl =
+    process.platform === 'linux' &&
+    process.report.getReport().header.glibcVersionRuntime === undefined;
+  return `${process.platform}-${process.arch}${musl ? '-musl' : ''}`;
+}
+
 /** The node-gyp of this package, else the one inside npm. Undefined when there is neither. */
 function findNodeGyp() {
   const beside = path.dirname(fs.realpathSync(process.execPath));
@@ -107,7 +115,7 @@ function isUpToDate(withTests = false) {
   );
 }
 
-module.exports = { addon, buildNative, isUpToDate };
+module.exports = { addon, buildNative, isUpToDate, platformName };
 
 if (require.main === module) {
   const withTests = process.argv.includes('--tests');

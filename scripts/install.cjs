@@ -6,10 +6,10 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { spawnSync } = require('node:child_process');
-const { addon, buildNative, isUpToDate } = require('./build-native.cjs');
+const { addon, buildNative, isUpToDate, platformName } = require('./build-native.cjs');
 
 const root = path.join(__dirname, '..');
-const prebuild = path.join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'ctc.node');
+const prebuild = path.join(root, 'prebuilds', platformName(), 'ctc.node');
 
 /** Tried in a process of its own: a broken binary may do worse than throw. */
 function loads(file) {

@@ -4,10 +4,10 @@
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const { addon, buildNative } = require('./build-native.cjs');
+const { addon, buildNative, platformName } = require('./build-native.cjs');
 
 const root = path.join(__dirname, '..');
-const folder = path.join(root, 'prebuilds', `${process.platform}-${process.arch}`);
+const folder = path.join(root, 'prebuilds', platformName());
 const target = path.join(folder, 'ctc.node');
 
 function fail(message) {
