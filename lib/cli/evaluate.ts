@@ -28,7 +28,8 @@ export interface UtteranceRecord {
   /** Why it could not be evaluated; undefined when `status` is 'ok'. */
   reason?: string;
   text: string;
-  frames: number;
+  /** undefined where a broken row does not tell. */
+  frames?: number;
   /** Number of labels; undefined where the text has none. */
   labels?: number;
   /** Frames that the shortest path needs: labels and one blank between equal neighbours. */
@@ -133,25 +134,24 @@ function chooseBlank(tokens: Tokens, classes: number, given: number | undefined)
 /** The records of all rows, in order. */
 export async function* evaluate(evaluation: Evaluation): AsyncGenerator<UtteranceRecord> {
   const { file, manifest, options, utterances } = evaluation;
-  const axis = file.shape.length === 3 && options.layout === 'TNC' ? 1 : 0;
-  const oneUtterance = file.shape.length === 2;
-  const each = oneUtterance ? file.bytesFor(0, file.shape[0]!) : file.bytesFor(axis, 1);
+  // An array of one utterance is read whole, as the range of all its frames.
+  const single = file.shape.length === 2;
+  const axis = !single && options.layout === 'TNC' ? 1 : 0;
+  const each = file.bytesFor(axis, single ? file.shape[0]! : 1);
   const { chunkBytes = 2 ** 28 } = options;
   const chunk = Math.max(1, Math.min(utterances, Math.floor(chunkBytes / Math.max(1, each))));
-  const buffer = new ArrayBuffer(chunk * each);
+  const buffer = file.bufferFor(axis, single ? file.shape[0]! : Math.min(chunk, utterances));
   let looked = false;
 
   for (let start = 0; start < utterances; start += chunk) {
     const size = Math.min(chunk, utterances - start);
     options.signal?.throwIfAborted();
-    const array = oneUtterance
-      ? await file.read(0, 0, file.shape[0]!, buffer)
-      : await file.read(axis, start, size, buffer);
+    const array = await file.read(axis, start, single ? file.shape[0]! : size, buffer);
     const outputs = asOutputs(evaluation, array, size);
     const rows = manifest.rows.slice(start, start + size);
     const records = rows.map((row, i) => checkRow(evaluation, row, start + i));
     if (!looked) {
-      const lengths = records.map((record) => record.frames);
+      const lengths = records.map((record) => record.length);
       const suspicion = describeRows(outputs, lengths, options.input);
       if (suspicion !== undefined) options.warn(suspicion);
       looked = true;
@@ -161,6 +161,8 @@ export async function* evaluate(evaluation: Evaluation): AsyncGenerator<Utteranc
 }
 
 interface CheckedRow extends UtteranceRecord {
+  /** To evaluate; 0 where the row is not evaluated. */
+  length: number;
   /** Class numbers; empty where the row is not evaluated. */
   targets: number[];
 }
@@ -170,24 +172,26 @@ function asOutputs(
   { data, type, shape, strides }: Awaited<ReturnType<NpyFile['read']>>,
   utterances: number,
 ): Outputs {
-  const oneUtterance = shape.length === 2;
-  const timeMajor = oneUtterance || options.layout === 'TNC';
-  const [frameStride, utteranceStride, classStride] = oneUtterance
-    ? [strides[0]!, 0, strides[1]!]
-    : timeMajor
-      ? [strides[0]!, strides[1]!, strides[2]!]
-      : [strides[1]!, strides[0]!, strides[2]!];
+  const [first, second, third] = strides as [number, number, number];
+  const [frameStride, utteranceStride, classStride] =
+    shape.length === 2
+      ? [first, 0, second]
+      : options.layout === 'TNC'
+        ? [first, second, third]
+        : [second, first, third];
   return { data, type, frames, utterances, classes, frameStride, utteranceStride, classStride };
 }
 
 function checkRow(evaluation: Evaluation, row: ManifestRow, index: number): CheckedRow {
-  const { id, line, text } = row;
-  const frames = row.frames ?? evaluation.frames;
-  const record: CheckedRow = { index, id, line, status: 'ok', text, frames, targets: [] };
+  const { id, line, text, fault } = row;
+  const record: CheckedRow = { index, id, line, status: 'ok', text, length: 0, targets: [] };
   const fail = (status: UtteranceStatus, reason: string): CheckedRow =>
     Object.assign(record, { status, reason });
 
-  if (row.fault) return fail(row.fault.status, row.fault.reason);
+  record.frames = row.frames;
+  if (fault) return fail(fault.status, fault.reason);
+  const frames = row.frames ?? evaluation.frames;
+  record.frames = frames;
   if (text === '') return fail('empty-text', 'the text is empty');
   const { labels, unknown } = evaluation.tokenize(text);
   if (unknown !== undefined) {
@@ -202,6 +206,7 @@ function checkRow(evaluation: Evaluation, row: ManifestRow, index: number): Chec
     return fail('frames-out-of-range', `${frames} frames; the array has ${evaluation.frames}`);
   }
   const repeats = labels.filter((label, i) => label === labels[i - 1]).length;
+  record.length = frames;
   record.targets = labels;
   record.labels = labels.length;
   record.framesNeeded = labels.length + repeats;
@@ -224,7 +229,7 @@ async function evaluateChunk(
     records.map((record) => record.targets),
     {
       // An utterance that is not evaluated takes part with no frames and no labels.
-      inputLengths: records.map((record) => (record.status === 'ok' ? record.frames : 0)),
+      inputLengths: records.map((record) => record.length),
       blank,
       input: options.input,
       reduction: 'none',
@@ -235,19 +240,21 @@ async function evaluateChunk(
       signal: options.signal,
     },
   );
-  return records.map(({ targets: _, ...record }, i) => {
+  return records.map(({ targets, length, ...record }, i) => {
     if (record.status !== 'ok') return record;
     if (status[i] === 'ok') return { ...record, loss: losses[i]! };
-    const reason =
-      status[i] === 'infeasible'
-        ? describeInfeasible(record)
-        : describeNonfinite(outputs, i, record.frames);
-    return { ...record, status: status[i]!, reason };
+    if (status[i] === 'infeasible') {
+      return { ...record, status: 'infeasible', reason: describeInfeasible(record) };
+    }
+    // The softmax needs every class of a frame; of log-probabilities only these are looked at.
+    const used = options.input === 'logits' ? undefined : [blank, ...targets];
+    const reason = describeNonfinite(outputs, i, length, used);
+    return { ...record, status: 'nonfinite', reason };
   });
 }
 
 function describeInfeasible({ frames, labels, framesNeeded }: UtteranceRecord): string {
-  if (frames >= framesNeeded!) return '-Infinity in the array leaves no path for the text';
+  if (frames! >= framesNeeded!) return '-Infinity in the array leaves no path for the text';
   const repeats = framesNeeded! - labels!;
   const parts = repeats > 0 ? ` (${count(labels!, 'label')} + ${count(repeats, 'repeat')})` : '';
   return `needs ${count(framesNeeded!, 'frame')}${parts} and has ${frames}`;

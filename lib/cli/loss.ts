@@ -29,8 +29,8 @@ Examples:
     jq -r 'select(.lossPerLabel > 2).id'
 
 Files:
-  LOGITS.npy      float32, float64 or float16, T x N x C (frames, utterances,
-                  classes), N x T x C with --layout NTC, or T x C for one utterance
+  LOGITS.npy      float32, float64 or float16; T x N x C (frames, utterances,
+                  classes), N x T x C with --layout NTC, or T x C for just one
   MANIFEST.jsonl  one object a line, row n for utterance n of the array:
                   {"id": "a", "text": "hello", "frames": 50}
   tokens.txt      one symbol a line, line number (from 0) = class; the line of a

@@ -40,7 +40,7 @@ export function textReporter(evaluation: Evaluation): Reporter {
     const { id, frames, labels, loss, status, text } = record;
     const start = cells(
       id,
-      String(frames),
+      frames === undefined ? '-' : String(frames),
       labels === undefined ? '-' : String(labels),
       loss === undefined ? '-' : loss.toFixed(4),
       loss === undefined ? '-' : perLabel(record)!.toFixed(4),
@@ -99,7 +99,7 @@ export function jsonReporter(evaluation: Evaluation, warnings: string[]): Report
         status: record.status,
         reason: record.reason ?? null,
         text: record.text,
-        frames: record.frames,
+        frames: record.frames ?? null,
         labels: record.labels ?? null,
         framesNeeded: record.framesNeeded ?? null,
         loss: record.loss ?? null,

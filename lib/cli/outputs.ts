@@ -53,12 +53,21 @@ export function describeRows(
   return undefined;
 }
 
-/** Where the first number is that makes utterance `n` nonfinite. */
-export function describeNonfinite(outputs: Outputs, n: number, frames: number): string {
+/**
+ * Where the first number is that makes utterance `n` nonfinite. Looks at the classes `used`, or at
+ * all of them.
+ */
+export function describeNonfinite(
+  outputs: Outputs,
+  n: number,
+  frames: number,
+  used?: number[],
+): string {
   for (let t = 0; t < frames; t++) {
     const row = readRow(outputs, n, t);
-    const c = row.findIndex((value) => Number.isNaN(value) || value === Infinity);
-    if (c >= 0) return `${row[c]} at frame ${t}, class ${c}`;
+    const spoils = (c: number) => Number.isNaN(row[c]) || row[c] === Infinity;
+    const c = used === undefined ? row.findIndex((_, each) => spoils(each)) : used.find(spoils);
+    if (c !== undefined && c >= 0) return `${row[c]} at frame ${t}, class ${c}`;
     if (row.every((value) => value === -Infinity)) return `frame ${t} is all -Infinity`;
   }
   return 'a number in its frames is not finite';

@@ -3,6 +3,7 @@
 // described by strides.
 
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { ctcError } from '../errors.js';
 import { fileError, systemError } from './file.js';
 import {
   type NpyHeader,
@@ -83,6 +84,11 @@ export class NpyFile {
     return others * count * elementBytes(this.type);
   }
 
+  /** Memory for `read(axis, start, count, buffer)`. Throws `ERR_CTC_OUT_OF_MEMORY`. */
+  bufferFor(axis: number, count: number): ArrayBuffer {
+    return allocate(this.path, this.bytesFor(axis, count));
+  }
+
   /**
    * Reads the range `start` to `start + count` of `axis`, with all of the other axes, into the
    * beginning of `buffer` (or a new one). One pread for each contiguous run of the file.
@@ -90,7 +96,7 @@ export class NpyFile {
   async read(axis: number, start: number, count: number, buffer?: ArrayBuffer): Promise<NpyArray> {
     const { shape, fortranOrder, dataOffset } = this.#header;
     const bytes = this.bytesFor(axis, count);
-    const target = buffer ?? allocate(this.path, bytes);
+    const target = buffer ?? this.bufferFor(axis, count);
     // Axes in the order of the file, slowest first.
     const order = shape.map((_, i) => (fortranOrder ? shape.length - 1 - i : i));
     const place = order.indexOf(axis);
@@ -173,7 +179,8 @@ function allocate(path: string, bytes: number): ArrayBuffer {
   try {
     return new ArrayBuffer(bytes);
   } catch (error) {
-    throw fileError(path, `no memory for ${bytes} bytes`, 'Read a part of the array', error);
+    const message = `${path}: no memory for ${bytes} bytes of it`;
+    throw ctcError('ERR_CTC_OUT_OF_MEMORY', message, { cause: error });
   }
 }
 
