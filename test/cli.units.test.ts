@@ -10,7 +10,7 @@ import {
 } from '../lib/cli/evaluate.js';
 import { exitCodeOf, UsageError } from '../lib/cli/exit.js';
 import { Summary } from '../lib/cli/summary.js';
-import { clip, columnsOf, padEnd, paletteFor, widthOf } from '../lib/cli/terminal.js';
+import { clip, clipStart, columnsOf, padEnd, paletteFor, widthOf } from '../lib/cli/terminal.js';
 import { ctcError } from '../lib/errors.js';
 import { readManifest } from '../lib/io/manifest.js';
 import { NpyFile } from '../lib/io/npy.js';
@@ -51,6 +51,9 @@ describe('terminal', () => {
     assert.equal(clip('hello', 4), 'hel…');
     assert.equal(clip('你好吗', 5), '你好…');
     assert.equal(clip('你好吗', 4), '你…');
+    assert.equal(clipStart('/a/b/0001.flac', 10), '…0001.flac');
+    assert.equal(clipStart('short', 10), 'short');
+    assert.equal(clipStart('你好吗', 4), '…吗');
     assert.equal(clip('\u001b[31m\u202e\n'), '\\u001b[31m\\u202e\\n');
   });
 });

@@ -3,7 +3,7 @@
 
 import type { Evaluation, UtteranceRecord } from './evaluate.js';
 import { perLabel, type Summary } from './summary.js';
-import { clip, columnsOf, count, padEnd, paletteFor, widthOf } from './terminal.js';
+import { clip, clipStart, columnsOf, count, padEnd, paletteFor, widthOf } from './terminal.js';
 
 export interface Reporter {
   record(record: UtteranceRecord): void;
@@ -12,7 +12,8 @@ export interface Reporter {
 
 /** Beyond these, faults are only counted: every one is in the table above, too. */
 const listedFaults = 20;
-const widestId = 40;
+/** On a terminal, columns of everything but the id: four numbers and a little text. */
+const columnsBesideId = 55;
 
 export function showWarning(message: string): void {
   const { yellow } = paletteFor(process.stderr);
@@ -22,20 +23,21 @@ export function showWarning(message: string): void {
 export function textReporter(evaluation: Evaluation): Reporter {
   const { bold, dim, red } = paletteFor(process.stdout);
   const columns = columnsOf(process.stdout);
-  const ids = evaluation.manifest.rows.map((row) => widthOf(clip(row.id)));
-  const idWidth = Math.min(
-    widestId,
-    ids.reduce((most, width) => Math.max(most, width), 2),
+  // On a terminal a row is to stay one line; in a pipe everything is written out.
+  const idLimit =
+    columns === undefined ? Number.POSITIVE_INFINITY : Math.max(columns - columnsBesideId, 12);
+  const idWidth = evaluation.manifest.rows.reduce(
+    (most, { id }) => Math.min(Math.max(most, widthOf(clip(id))), idLimit),
+    'id'.length,
   );
   const faults: UtteranceRecord[] = [];
   const line = (text: string) => process.stdout.write(`${text.trimEnd()}\n`);
 
   function cells(id: string, ...numbers: [string, string, string, string]): string {
     const [frames, labels, loss, ratio] = numbers;
-    return `${padEnd(clip(id), idWidth)}  ${frames.padStart(6)}  ${labels.padStart(6)}  ${loss.padStart(10)}  ${ratio.padStart(10)}`;
+    return `${padEnd(clipStart(id, idLimit), idWidth)}  ${frames.padStart(6)}  ${labels.padStart(6)}  ${loss.padStart(10)}  ${ratio.padStart(10)}`;
   }
 
-  /** A row of the table; on a terminal the text is cut so that it stays one line. */
   function row(record: UtteranceRecord): void {
     const { id, frames, labels, loss, status, text } = record;
     const start = cells(

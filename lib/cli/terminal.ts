@@ -44,18 +44,28 @@ function characterWidth(character: string): number {
   return wide.test(character) ? 2 : 1;
 }
 
-/** Text made safe to show, cut to `columns` with an ellipsis. */
+/** Text made safe to show; what goes beyond `columns` is replaced by an ellipsis. */
 export function clip(text: string, columns = Number.POSITIVE_INFINITY): string {
   const safe = escapeControls(text);
+  return widthOf(safe) <= columns ? safe : `${take([...safe], columns - 1).join('')}…`;
+}
+
+/** As `clip`, but keeps the end, which is what differs between paths. */
+export function clipStart(text: string, columns: number): string {
+  const safe = escapeControls(text);
   if (widthOf(safe) <= columns) return safe;
-  let result = '';
+  return `…${take([...safe].reverse(), columns - 1)
+    .reverse()
+    .join('')}`;
+}
+
+function take(characters: string[], columns: number): string[] {
   let width = 0;
-  for (const character of safe) {
+  const end = characters.findIndex((character) => {
     width += characterWidth(character);
-    if (width > columns - 1) break;
-    result += character;
-  }
-  return `${result}…`;
+    return width > columns;
+  });
+  return end < 0 ? characters : characters.slice(0, end);
 }
 
 export function padEnd(text: string, columns: number): string {
