@@ -214,12 +214,10 @@ class Batch {
     Arena& arena = threadArena();
     arena.rewind();
     UtteranceKernel* const kernel = place(utterance(n), wide, arena);
-    kernel->inward(0);
-    kernel->inward(1);
+    kernel->inward();
     const Meeting meeting = kernel->meet();
     if (meeting.status == Status::ok && problem_.gradient.data != nullptr && !cancelled()) {
-      kernel->outward(1);  // its first frames were seen last
-      kernel->outward(0);
+      kernel->outward();
     }
     arena.shrink(keptArenaBytes);
     return meeting;

@@ -1,4 +1,4 @@
-// From a row of the input to what the lattice multiplies by. Included inside a namespace and a
+// From rows of the input to what the lattice multiplies by. Included inside a namespace and a
 // target region.
 //
 // Slots are the classes that the lattice looks at: every class where there are few (so that one
@@ -10,75 +10,87 @@
 template <class Real>
 struct Slots {
   int32_t count = 0;
-  int32_t padded = 0;        // a multiple of W, at least the lookup table's length
-  int32_t blank = 0;         // the blank's slot
-  bool everyClass = false;   // slot == class
-  int32_t* classOf = nullptr;   // [count]
-  int32_t* ofLane = nullptr;    // [lanes]; lanes without a label point at the blank's slot
-  Real* used = nullptr;         // [padded] mask: the blank or a label of the target
-  Real* notBlank = nullptr;     // [padded] mask
+  int32_t padded = 0;          // whole vectors, at least the lookup table's length
+  int32_t blank = 0;           // the blank's slot
+  bool everyClass = false;     // slot == class
+  int32_t* classOf = nullptr;  // [count]
+  int32_t* ofLane = nullptr;   // [lanes]; lanes without a label point at the blank's slot
+  Real* used = nullptr;        // [padded] mask: the blank or a label of the target
+  Real* notBlank = nullptr;    // [padded] mask
 };
 
-// One half's view of the current frame.
+// Emissions of a run of frames, computed together: they don't depend on one another, and the lattice
+// steps, which do, then find them ready.
 template <class S>
-struct FrameEmission {
+struct Emissions {
   using Real = typename S::Real;
-  Real* tableM = nullptr;  // [slots.padded]; the blank's entry is zero, as is every lane that has no label
-  Real* tableE = nullptr;
-  Real* laneM = nullptr;   // [lanes], only where the tables don't fit into registers
-  Real* laneE = nullptr;
-  Real* gathered = nullptr;  // [slots.padded] the slots' inputs
-  Real blankM = 0, blankE = 0;
+  static constexpr int most = 8;
+  Real* inputs = nullptr;  // [slots.padded] one frame's slot inputs
+  Real* tableM = nullptr;  // [most][slots.padded]; the blank's entry is zero: lanes without a label
+  Real* tableE = nullptr;  //   point at it, labels never do
+  Real* laneM = nullptr;   // [lanes] one frame, laid out lane by lane, only where a table does not
+  Real* laneE = nullptr;   //   fit into registers
+  Real blankM[most];
+  Real blankE[most];
 };
 
-template <class S, class E>
+// Table: vectors of the lookup table, as a constant where it fits into registers, else 0.
+template <class S, class E, int Table>
 struct Emitter {
   using Real = typename S::Real;
   using V = typename S::V;
   using T = typename E::Type;
+  using X = Extended<S>;
   static constexpr int W = S::W;
   static constexpr Real inf = std::numeric_limits<Real>::infinity();
 
-  static void gather(const T* row, const Slots<Real>& slots, Real* out) {
-    for (int32_t k = 0; k < slots.count; ++k) out[k] = E::get(row + slots.classOf[k]);
-    for (int32_t k = slots.count; k < slots.padded; ++k) out[k] = -inf;
+  static CTC_INLINE int32_t padded(const Slots<Real>& slots) {
+    return Table > 0 ? Table * W : slots.padded;
   }
 
-  // The slots' inputs as vectors, from the row itself where slots are classes.
-  static CTC_INLINE V slotInput(const T* row, const Slots<Real>& slots, const Real* gathered,
-                                int32_t k) {
-    if (!slots.everyClass) return S::load(gathered + k);
-    const int32_t rest = slots.count - k;
-    if (rest >= W) return E::load(row + k);
-    return rest > 0 ? E::loadPartial(row + k, rest, -inf) : S::set(-inf);
-  }
-
-  static Real maximum(const T* row, const Slots<Real>& slots, const Real* gathered) {
-    V most = S::set(-inf);
-    for (int32_t k = 0; k < slots.padded; k += W) {
-      most = S::max(slotInput(row, slots, gathered, k), most);
+  static CTC_INLINE void gather(const T* row, const Slots<Real>& slots, Real* out) {
+    const V nothing = S::set(-inf);
+    if (!slots.everyClass) {
+      int32_t k = 0;
+      for (; k < slots.count; ++k) out[k] = E::get(row + slots.classOf[k]);
+      for (; k < padded(slots); ++k) out[k] = -inf;
+      return;
     }
+    for (int32_t k = 0; k < padded(slots); k += W) {
+      const int32_t rest = slots.count - k;
+      S::store(out + k, rest >= W  ? E::load(row + k)
+                        : rest > 0 ? E::loadPartial(row + k, rest, -inf)
+                                   : nothing);
+    }
+  }
+
+  static CTC_INLINE Real maximum(const Slots<Real>& slots, const Real* inputs) {
+    V most = S::load(inputs);
+    for (int32_t k = W; k < padded(slots); k += W) most = S::max(most, S::load(inputs + k));
     return S::maxOf(most);
   }
 
-  static bool allBelowInfinity(const Slots<Real>& slots, const Real* gathered) {
+  static bool allBelowInfinity(const Slots<Real>& slots, const Real* inputs) {
     bool fine = true;
-    for (int32_t k = 0; k < slots.padded; k += W) {
-      fine = fine && S::all(S::less(S::load(gathered + k), S::set(inf)));
+    for (int32_t k = 0; k < padded(slots); k += W) {
+      fine = fine && S::all(S::less(S::load(inputs + k), S::set(inf)));
     }
     return fine;
   }
 
-  // exp(x - ref) of every slot, as mantissas and exponents. `softmax` (may be null) gets the plain
-  // values, `sum` (may be null) their sum; `lowest` the least exponent of a used slot so far.
-  static CTC_INLINE void split(const T* row, const Slots<Real>& slots, Real ref,
-                               FrameEmission<S>& frame, Real* softmax, double* sum, V* lowest) {
-    const V r = S::set(ref);
-    const V zeroE = S::set(Lattice<S>::zeroExponent);
-    const V one = S::set(Real(1));
-    typename S::Sum total = S::zeroSum();
-    for (int32_t k = 0; k < slots.padded; k += W) {
-      const V x = slotInput(row, slots, frame.gathered, k);
+  // exp(x - ref) of every slot, into entry i of the emissions. `softmax` (may be null) gets plain
+  // values. First: also returns their sum, and `lowest` follows the least exponent of a used slot.
+  template <bool First>
+  static CTC_INLINE double split(const Slots<Real>& slots, Real ref, Emissions<S>& emissions, int i,
+                                 Real* softmax, V* lowest) {
+    const V r = S::set(ref), zero = S::set(Real(0)), one = S::set(Real(1));
+    const V zeroE = S::set(X::zeroExponent);
+    Real* const tableM = emissions.tableM + i * padded(slots);
+    Real* const tableE = emissions.tableE + i * padded(slots);
+    V rest = zero;
+    int ones = 0;
+    for (int32_t k = 0; k < padded(slots); k += W) {
+      const V x = S::load(emissions.inputs + k);
       // x - ref with what the rounding took away (Knuth's two-sum): with logits of 1e4 the digits
       // lost here would be the posteriors' third.
       const V d = S::sub(x, r);
@@ -89,31 +101,38 @@ struct Emitter {
       const auto masked = S::equal(x, S::set(-inf));
       m = S::select(masked, one, m);
       const V e = S::select(masked, zeroE, exponent);
-      if (lowest != nullptr) {
-        const V relevant = S::select(S::loadMask(slots.used + k), exponent, S::set(Real(0)));
-        *lowest = S::min(*lowest, S::select(masked, S::set(Real(0)), relevant));
+      if (First) {
+        const V relevant = S::select(S::loadMask(slots.used + k), exponent, zero);
+        *lowest = S::min(*lowest, S::select(masked, zero, relevant));
+        const auto top = S::equal(d, zero);
+        ones += S::count(top);
+        rest = S::addUnless(top, rest, S::scale(m, e));
       }
-      if (softmax != nullptr || sum != nullptr) {
-        const V y = S::scale(m, e);
-        if (softmax != nullptr) S::store(softmax + k, y);
-        if (sum != nullptr) S::accumulate(total, y);
-      }
-      S::store(frame.tableM + k, m);
-      S::store(frame.tableE + k, S::select(S::loadMask(slots.notBlank + k), e, zeroE));
-      S::store(frame.gathered + k, e);
+      if (softmax != nullptr) S::store(softmax + k, S::scale(m, e));
+      S::store(tableM + k, m);
+      S::store(tableE + k, S::select(S::loadMask(slots.notBlank + k), e, zeroE));
+      S::store(emissions.inputs + k, e);
     }
-    frame.blankM = frame.tableM[slots.blank];
-    frame.blankE = frame.gathered[slots.blank];
-    if (sum != nullptr) *sum = S::total(total);
+    emissions.blankM[i] = tableM[slots.blank];
+    emissions.blankE[i] = emissions.inputs[slots.blank];
+    return First ? ones + static_cast<double>(S::sum(rest)) : 0;
   }
 
-  // Lays the tables out lane by lane.
-  static void spread(const Slots<Real>& slots, FrameEmission<S>& frame, Band band) {
-    const int32_t end = (band.last + 1) * W;
-    for (int32_t i = band.first * W; i < end; ++i) {
-      const int32_t k = slots.ofLane[i];
-      frame.laneM[i] = frame.tableM[k];
-      frame.laneE[i] = frame.tableE[k];
+  // Entry i as the lattice wants it, for the lanes of the band.
+  static CTC_INLINE typename Lattice<S>::Emission at(const Slots<Real>& slots,
+                                                     const Emissions<S>& emissions, int i,
+                                                     Band band) {
+    const Real* const tableM = emissions.tableM + i * padded(slots);
+    const Real* const tableE = emissions.tableE + i * padded(slots);
+    if (Table == 0) {
+      const int32_t end = (band.last + 1) * W;
+      for (int32_t lane = band.first * W; lane < end; ++lane) {
+        emissions.laneM[lane] = tableM[slots.ofLane[lane]];
+        emissions.laneE[lane] = tableE[slots.ofLane[lane]];
+      }
     }
+    return {emissions.blankM[i], emissions.blankE[i], tableM,
+            tableE,              slots.ofLane,        emissions.laneM,
+            emissions.laneE};
   }
 };

@@ -42,22 +42,49 @@ struct Exp {
     return S::mulAdd(S::mul(r, r), q, S::add(r, S::set(Real(1))));
   }
 
-  // exp(x), 0 far below. x at most 88 (709 in float64), as after subtracting a maximum.
+  // exp(x), 0 far below; NaN stays. x at most 88 (709 in float64), as after taking away a maximum.
+  // In base 2 the reduction costs little; its relative error grows as |x| 2^-24 (2^-53), which is
+  // nothing next to the values near 1 in the same row. exp(0) is exactly 1.
   static CTC_INLINE V value(V x) {
-    V k;
-    const V r = reduced(S::max(S::set(lowest), x), S::set(Real(0)), k);
-    return S::scale(polynomial(r), k);
+    V whole;
+    const V f = S::pow2Parts(S::mul(x, S::set(Real(1.4426950408889634074))), whole);
+    return S::scale(fraction(f), whole);
   }
 
   // exp(x) for any x, Infinity far above.
   static CTC_INLINE V anyValue(V x) {
-    V k;
-    const V r = reduced(S::min(S::set(highest), S::max(S::set(lowest), x)), S::set(Real(0)), k);
-    const V m = polynomial(r);
-    return S::scale(S::add(m, m), S::sub(k, S::set(Real(1))));
+    const Real highest = sizeof(Real) == 8 ? Real(710.5) : Real(89.5);
+    V whole;
+    const V t = S::mul(S::min(S::set(highest), x), S::set(Real(1.4426950408889634074)));
+    const V m = fraction(S::pow2Parts(t, whole));
+    return S::scale(S::add(m, m), S::sub(whole, S::set(Real(1))));
   }
 
  private:
-  static constexpr Real lowest = sizeof(Real) == 8 ? Real(-800) : Real(-150);
-  static constexpr Real highest = sizeof(Real) == 8 ? Real(710.5) : Real(89.5);
+  // 2^f = 1 + f q(f) on [0, 1]: relative minimax fits, 2.1e-9 with degree 6, 3.3e-18 with 11.
+  static CTC_INLINE V fraction(V f) {
+    const auto horner = [&](V sum, double c) { return S::mulAdd(sum, f, S::set(Real(c))); };
+    V q;
+    if constexpr (sizeof(Real) == 8) {
+      q = S::set(Real(6.26416758006497e-10));
+      q = horner(q, 6.559154020654757e-09);
+      q = horner(q, 1.0253298785966287e-07);
+      q = horner(q, 1.3208356118155943e-06);
+      q = horner(q, 1.5253175947381088e-05);
+      q = horner(q, 0.00015403512264240042);
+      q = horner(q, 0.0013333558631035806);
+      q = horner(q, 0.009618129099521552);
+      q = horner(q, 0.05550410866560558);
+      q = horner(q, 0.2402265069590631);
+      q = horner(q, 0.693147180559946);
+    } else {
+      q = S::set(Real(0.00021612915609467523));
+      q = horner(q, 0.0012467846230135597);
+      q = horner(q, 0.009675451593913332);
+      q = horner(q, 0.055485280602918415);
+      q = horner(q, 0.24022930555639566);
+      q = horner(q, 0.6931470444429402);
+    }
+    return S::mulAdd(q, f, S::set(Real(1)));
+  }
 };

@@ -4,9 +4,11 @@
 #include "cpu/exp.inl"
 #include "cpu/element.inl"
 #include "cpu/rows.inl"
+#include "cpu/extended.inl"
 #include "cpu/lattice_step.inl"
 #include "cpu/emission.inl"
 #include "cpu/gradient.inl"
+#include "cpu/utterance.inl"
 #include "cpu/sweep.inl"
 
 template <class S, class E>

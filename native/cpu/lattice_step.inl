@@ -1,10 +1,9 @@
 // One frame of the lattice recursion in extended range.
 // Included inside a namespace and a target region.
 //
-// A value is m * 2^e: a mantissa m and its own integral exponent e, both of type Real. No path has
-// reached a state while its e is near zeroExponent. States come in pairs, lane i = (blank i, label
-// i), i = 0 .. L (there is no label L: its emission is zero). A row holds its vectors one after
-// another, each as [blank m | blank e | label m | label e], W numbers each.
+// States come in pairs, lane i = (blank i, label i), i = 0 .. L (there is no label L: its emission is
+// zero). A row holds its vectors one after another, each as [blank m | blank e | label m | label e],
+// W numbers each. A state that no path has reached is zero.
 //
 //   alpha:  blank'[i] = (blank[i] + label[i-1]) p(blank)
 //           label'[i] = (label[i] + (skip[i] ? blank[i] + label[i-1] : blank[i])) p(label[i])
@@ -26,13 +25,9 @@ struct Lattice {
   using Real = typename S::Real;
   using V = typename S::V;
   static constexpr int W = S::W;
+  using X = Extended<S>;
+  using Number = typename X::Number;
   static constexpr int rowVector = 4 * W;
-  static constexpr Real zeroExponent = sizeof(Real) == 8 ? Real(-1e305) : Real(-1e30);
-  static constexpr Real hardlyReached = zeroExponent / 10;
-
-  struct Number {
-    V m, e;
-  };
 
   // What a frame emits: the blank's probability, and each label lane's, either looked up in a
   // table of the slots (Table vectors long) or, with Table = 0, laid out lane by lane.
@@ -54,29 +49,16 @@ struct Lattice {
     Real total;            // (out) sum over all states, 1 but for rounding and pathMantissa
   };
 
-  static CTC_INLINE Number zero() { return {S::set(Real(1)), S::set(zeroExponent)}; }
   static CTC_INLINE Number load(const Real* p) { return {S::load(p), S::load(p + W)}; }
   static CTC_INLINE void store(Real* p, Number a) {
     S::store(p, a.m);
     S::store(p + W, a.e);
   }
-  static CTC_INLINE Number add(Number a, Number b) {
-    const V e = S::max(a.e, b.e);
-    return {S::add(S::scale(a.m, S::sub(a.e, e)), S::scale(b.m, S::sub(b.e, e))), e};
-  }
-  static CTC_INLINE Number select(typename S::M m, Number a, Number b) {
-    return {S::select(m, a.m, b.m), S::select(m, a.e, b.e)};
-  }
-  static CTC_INLINE Number renormalised(Number a) {
-    return {S::mantissa(a.m),
-            S::max(S::add(a.e, S::exponent(a.m)), S::set(zeroExponent))};
-  }
-
   // Writes zeros into the vectors of a row.
   static CTC_INLINE void clear(Real* row, Band band) {
     for (int32_t v = band.first; v <= band.last; ++v) {
-      store(row + v * rowVector, zero());
-      store(row + v * rowVector + 2 * W, zero());
+      store(row + v * rowVector, X::zero());
+      store(row + v * rowVector + 2 * W, X::zero());
     }
   }
 
@@ -85,9 +67,8 @@ struct Lattice {
   template <bool Forward, int Table, bool Cross, bool Emit>
   static void step(const Real* source, Band from, Real* target, Band to, const Real* skip,
                    const Emission& emission, bool renormalise, Crossing* crossing) {
-    Number carry = zero();
-    Number blanks = {S::set(Real(0)), S::set(Real(0))};
-    V labels = S::set(Real(0));
+    Number carry = X::zero();
+    V blanks = S::set(Real(0)), labels = blanks;
     const Number blankEmission = {S::set(emission.blankM), S::set(emission.blankE)};
     V path = S::set(Real(0));
     if constexpr (Cross) path = S::set(crossing->pathExponent);
@@ -101,7 +82,7 @@ struct Lattice {
     }
     int32_t v = Forward ? to.first : to.last;
     for (int32_t left = to.last - to.first + 1; left > 0; --left, v += Forward ? 1 : -1) {
-      Number blank = zero(), label = zero();
+      Number blank = X::zero(), label = X::zero();
       if (Forward ? v <= from.last : v >= from.first) {
         blank = load(source + v * rowVector);
         label = load(source + v * rowVector + 2 * W);
@@ -110,70 +91,66 @@ struct Lattice {
       if (Forward) {
         const Number shifted = {S::shiftUp(carry.m, label.m), S::shiftUp(carry.e, label.e)};
         carry = label;
-        newBlank = add(blank, shifted);
-        newLabel = add(label, select(S::loadMask(skip + v * W), newBlank, blank));
+        newBlank = X::add(blank, shifted);
+        newLabel = X::add(label, X::select(S::loadMask(skip + v * W), newBlank, blank));
       } else {
-        newBlank = add(blank, label);
-        const Number going = select(S::loadMask(skip + v * W), newBlank, blank);
+        newBlank = X::add(blank, label);
+        const Number going = X::select(S::loadMask(skip + v * W), newBlank, blank);
         const Number shifted = {S::shiftDown(going.m, carry.m), S::shiftDown(going.e, carry.e)};
         carry = going;
-        newLabel = add(label, shifted);
+        newLabel = X::add(label, shifted);
       }
       if constexpr (Cross) {
         const Real* kept = crossing->kept + v * rowVector;
-        const V blankPart = product(load(kept), newBlank, path);
-        const V labelPart = product(load(kept + 2 * W), newLabel, path);
+        const V blankPart = X::product(load(kept), newBlank, path);
+        const V labelPart = X::product(load(kept + 2 * W), newLabel, path);
         S::store(crossing->labelPosterior + v * W, labelPart);
-        blanks.m = S::add(blanks.m, blankPart);
+        blanks = S::add(blanks, blankPart);
         labels = S::add(labels, labelPart);
       }
       if constexpr (Emit) {
         const Number p = lookup.at(emission, v);
-        newBlank = {S::mul(newBlank.m, blankEmission.m), S::add(newBlank.e, blankEmission.e)};
-        newLabel = {S::mul(newLabel.m, p.m), S::add(newLabel.e, p.e)};
+        newBlank = X::mul(newBlank, blankEmission);
+        newLabel = X::mul(newLabel, p);
       }
       if (renormalise) {
-        newBlank = renormalised(newBlank);
-        newLabel = renormalised(newLabel);
+        newBlank = X::renormalised(newBlank);
+        newLabel = X::renormalised(newLabel);
       }
       store(target + v * rowVector, newBlank);
       store(target + v * rowVector + 2 * W, newLabel);
     }
     if constexpr (Cross) {
-      crossing->blankPosterior = S::sum(blanks.m);
+      crossing->blankPosterior = S::sum(blanks);
       crossing->total = crossing->blankPosterior + S::sum(labels);
     }
   }
 
   // Sum over the states of two rows' products, as mantissa and exponent; m = 0 if no path.
   static void dot(const Real* a, const Real* b, Band band, Real& mantissa, Real& exponent) {
-    V most = S::set(2 * zeroExponent);
+    V most = S::set(2 * X::zeroExponent);
     for (int64_t i = static_cast<int64_t>(band.first) * rowVector;
          i < (static_cast<int64_t>(band.last) + 1) * rowVector; i += 2 * W) {
       most = S::max(S::add(S::load(a + i + W), S::load(b + i + W)), most);
     }
     exponent = S::maxOf(most);
     mantissa = 0;
-    if (!(exponent > hardlyReached)) return;
+    if (!(exponent > X::hardlyReached)) return;
     V sum = S::set(Real(0));
     const V e = S::set(exponent);
     for (int64_t i = static_cast<int64_t>(band.first) * rowVector;
          i < (static_cast<int64_t>(band.last) + 1) * rowVector; i += 2 * W) {
-      sum = S::add(sum, product(load(a + i), load(b + i), e));
+      sum = S::add(sum, X::product(load(a + i), load(b + i), e));
     }
     mantissa = S::sum(sum);
   }
 
  private:
-  static CTC_INLINE V product(Number a, Number b, V exponent) {
-    return S::scale(S::mul(a.m, b.m), S::sub(S::add(a.e, b.e), exponent));
-  }
-
   // What leaves the pair lanes of vector v for the label below them (beta).
   static CTC_INLINE Number advancing(const Real* source, int32_t v, const Real* skip) {
     const Number blank = load(source + v * rowVector);
     const Number label = load(source + v * rowVector + 2 * W);
-    return select(S::loadMask(skip + v * W), add(blank, label), blank);
+    return X::select(S::loadMask(skip + v * W), X::add(blank, label), blank);
   }
 
   template <int Table, class Enable = void>

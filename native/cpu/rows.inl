@@ -8,6 +8,7 @@ struct Rows {
   using T = typename E::Type;
   static constexpr int W = S::W;
   static constexpr Real inf = std::numeric_limits<Real>::infinity();
+  static constexpr int64_t lineElements = 64 / sizeof(T);
 
   // Calls body(vector, offset, count) for the whole row; lanes past the end hold `fill`.
   template <class Body>
@@ -32,26 +33,43 @@ struct Rows {
     return S::maxOf(S::max(S::max(a, b), S::max(c, d)));
   }
 
-  // Sum of exp(x - ref), in float64: next to a dominant 1, float32 would drop the rest. NaN if any
-  // class is NaN or ref is infinite.
-  static CTC_INLINE double sumExp(const T* row, int64_t classes, Real ref) {
-    typename S::Sum even = S::zeroSum(), odd = even;
-    const V r = S::set(ref);
+  // Sum of exp(x - ref) over the row. Classes that equal ref are counted, the others added up in
+  // short runs: next to a dominant 1, float32 would drop what a confident frame's loss is made of.
+  // NaN if any class is NaN or ref is infinite. `next` is fetched on the way.
+  static CTC_INLINE double sumExp(const T* row, int64_t classes, Real ref, const T* next) {
+    const V r = S::set(ref), zero = S::set(Real(0));
+    int64_t ones = 0;
+    double sum = 0;
     int64_t i = 0;
-    for (; i + 2 * W <= classes; i += 2 * W) {
-      S::accumulate(even, Exp<S>::value(S::sub(E::load(row + i), r)));
-      S::accumulate(odd, Exp<S>::value(S::sub(E::load(row + i + W), r)));
+    const auto term = [&](V x, V& run) CTC_LAMBDA {
+      const V d = S::sub(x, r);
+      const auto one = S::equal(d, zero);
+      ones += S::count(one);
+      run = S::addUnless(one, run, Exp<S>::value(d));
+    };
+    while (i + 4 * W <= classes) {
+      const int64_t end = std::min(classes / (4 * W) * (4 * W), i + 64 * W);
+      V a = zero, b = zero, c = zero, d = zero;
+      for (; i < end; i += 4 * W) {
+        term(E::load(row + i), a);
+        term(E::load(row + i + W), b);
+        term(E::load(row + i + 2 * W), c);
+        term(E::load(row + i + 3 * W), d);
+        for (int64_t k = 0; k < 4 * W; k += lineElements) CTC_PREFETCH(next + i + k);
+      }
+      sum += static_cast<double>(S::sum(S::add(S::add(a, b), S::add(c, d))));
     }
-    each(row + i, classes - i, -inf, [&](V x, int64_t, int) CTC_LAMBDA {
-      S::accumulate(even, Exp<S>::value(S::sub(x, r)));
-    });
-    return S::total(even) + S::total(odd);
+    V run = zero;
+    each(row + i, classes - i, -inf, [&](V x, int64_t, int) CTC_LAMBDA { term(x, run); });
+    return static_cast<double>(ones) + (sum + static_cast<double>(S::sum(run)));
   }
 
-  // out[c] = exp(x - ref) * factor; out has room for whole vectors.
-  static CTC_INLINE void softmax(const T* row, int64_t classes, Real ref, Real factor, Real* out) {
+  // out[c] = exp(x - ref) * factor; out has room for whole vectors. `next` is fetched on the way.
+  static CTC_INLINE void softmax(const T* row, int64_t classes, Real ref, Real factor, Real* out,
+                                 const T* next) {
     const V r = S::set(ref), f = S::set(factor);
     each(row, classes, -inf, [&](V x, int64_t c, int) CTC_LAMBDA {
+      CTC_PREFETCH(next + c);
       S::store(out + c, S::mul(Exp<S>::value(S::sub(x, r)), f));
     });
   }

@@ -6,7 +6,6 @@ struct F32 {
   using Real = float;
   using V = __m256;
   using M = __m256;
-  using Sum = struct { __m256d low, high; };
   static constexpr int W = 8;
   static constexpr int lookupVectors = 4;
 
@@ -38,6 +37,11 @@ struct F32 {
     const __m256i bits = _mm256_castps_si256(_mm256_add_ps(low, _mm256_set1_ps(12582912.0f + 127)));
     return _mm256_mul_ps(m, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 23)));
   }
+  static CTC_INLINE V pow2Parts(V t, V& whole) {
+    t = _mm256_max_ps(_mm256_set1_ps(-200.0f), t);
+    whole = _mm256_round_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    return _mm256_sub_ps(t, whole);
+  }
   static CTC_INLINE V exponent(V a) {
     const __m256i e = _mm256_srli_epi32(_mm256_castps_si256(a), 23);
     return _mm256_sub_ps(_mm256_cvtepi32_ps(e), _mm256_set1_ps(127.0f));
@@ -48,6 +52,10 @@ struct F32 {
   }
   static CTC_INLINE M equal(V a, V b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
   static CTC_INLINE M less(V a, V b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
+  static CTC_INLINE V addUnless(M m, V sum, V a) {
+    return _mm256_add_ps(sum, _mm256_andnot_ps(m, a));
+  }
+  static CTC_INLINE int count(M m) { return CTC_POPCOUNT(_mm256_movemask_ps(m)); }
   static CTC_INLINE V select(M m, V a, V b) { return _mm256_blendv_ps(b, a, m); }
   static CTC_INLINE bool all(M m) { return _mm256_movemask_ps(m) == 0xFF; }
   static CTC_INLINE M loadMask(const Real* p) { return _mm256_loadu_ps(p); }
@@ -73,17 +81,6 @@ struct F32 {
     __m128 s = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     s = _mm_min_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_min_ss(s, _mm_movehdup_ps(s)));
-  }
-
-  static CTC_INLINE Sum zeroSum() { return {_mm256_setzero_pd(), _mm256_setzero_pd()}; }
-  static CTC_INLINE void accumulate(Sum& s, V a) {
-    s.low = _mm256_add_pd(s.low, _mm256_cvtps_pd(_mm256_castps256_ps128(a)));
-    s.high = _mm256_add_pd(s.high, _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)));
-  }
-  static CTC_INLINE double total(Sum s) {
-    const __m256d t = _mm256_add_pd(s.low, s.high);
-    const __m128d u = _mm_add_pd(_mm256_castpd256_pd128(t), _mm256_extractf128_pd(t, 1));
-    return _mm_cvtsd_f64(_mm_add_sd(u, _mm_unpackhi_pd(u, u)));
   }
 
   template <int N>
@@ -137,7 +134,6 @@ struct F64 {
   using Real = double;
   using V = __m256d;
   using M = __m256d;
-  using Sum = V;
   static constexpr int W = 4;
   static constexpr int lookupVectors = 0;  // no cheap table of doubles in registers here
 
@@ -168,6 +164,11 @@ struct F64 {
         _mm256_castpd_si256(_mm256_add_pd(low, _mm256_set1_pd(6755399441055744.0 + 1023)));
     return _mm256_mul_pd(m, _mm256_castsi256_pd(_mm256_slli_epi64(bits, 52)));
   }
+  static CTC_INLINE V pow2Parts(V t, V& whole) {
+    t = _mm256_max_pd(_mm256_set1_pd(-1200.0), t);
+    whole = _mm256_round_pd(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    return _mm256_sub_pd(t, whole);
+  }
   // The biased exponent is written into the low bits of 2^52 to become a double.
   static CTC_INLINE V exponent(V a) {
     const __m256i e = _mm256_srli_epi64(_mm256_castpd_si256(a), 52);
@@ -182,6 +183,10 @@ struct F64 {
   }
   static CTC_INLINE M equal(V a, V b) { return _mm256_cmp_pd(a, b, _CMP_EQ_OQ); }
   static CTC_INLINE M less(V a, V b) { return _mm256_cmp_pd(a, b, _CMP_LT_OQ); }
+  static CTC_INLINE V addUnless(M m, V sum, V a) {
+    return _mm256_add_pd(sum, _mm256_andnot_pd(m, a));
+  }
+  static CTC_INLINE int count(M m) { return CTC_POPCOUNT(_mm256_movemask_pd(m)); }
   static CTC_INLINE V select(M m, V a, V b) { return _mm256_blendv_pd(b, a, m); }
   static CTC_INLINE bool all(M m) { return _mm256_movemask_pd(m) == 0xF; }
   static CTC_INLINE M loadMask(const Real* p) { return _mm256_loadu_pd(p); }
@@ -203,10 +208,6 @@ struct F64 {
     const __m128d u = _mm_min_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
     return _mm_cvtsd_f64(_mm_min_sd(u, _mm_unpackhi_pd(u, u)));
   }
-
-  static CTC_INLINE Sum zeroSum() { return _mm256_setzero_pd(); }
-  static CTC_INLINE void accumulate(Sum& s, V a) { s = add(s, a); }
-  static CTC_INLINE double total(Sum s) { return sum(s); }
 
   static CTC_INLINE void transpose(V (&r)[W]) {
     const V a = _mm256_unpacklo_pd(r[0], r[1]), b = _mm256_unpackhi_pd(r[0], r[1]);

@@ -6,7 +6,6 @@ struct F32 {
   using Real = float;
   using V = __m512;
   using M = __mmask16;
-  using Sum = struct { __m512d low, high; };
   static constexpr int W = 16;
   static constexpr int lookupVectors = 4;
 
@@ -31,12 +30,20 @@ struct F32 {
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
   static CTC_INLINE V scale(V m, V d) { return _mm512_scalef_ps(m, d); }
+  static CTC_INLINE V pow2Parts(V t, V& whole) {
+    whole = t;  // scalef takes the floor itself, and reduce turns an infinity into 0
+    return _mm512_reduce_ps(t, _MM_FROUND_TO_NEG_INF);
+  }
   static CTC_INLINE V exponent(V a) { return _mm512_getexp_ps(a); }
   static CTC_INLINE V mantissa(V a) {
     return _mm512_getmant_ps(a, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src);
   }
   static CTC_INLINE M equal(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
   static CTC_INLINE M less(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+  static CTC_INLINE V addUnless(M m, V sum, V a) {
+    return _mm512_mask_add_ps(sum, static_cast<M>(~m), sum, a);
+  }
+  static CTC_INLINE int count(M m) { return CTC_POPCOUNT(m); }
   static CTC_INLINE V select(M m, V a, V b) { return _mm512_mask_blend_ps(m, b, a); }
   static CTC_INLINE bool all(M m) { return m == 0xFFFF; }
   static CTC_INLINE M loadMask(const Real* p) {
@@ -53,15 +60,6 @@ struct F32 {
   static CTC_INLINE Real sum(V a) { return _mm512_reduce_add_ps(a); }
   static CTC_INLINE Real maxOf(V a) { return _mm512_reduce_max_ps(a); }
   static CTC_INLINE Real minOf(V a) { return _mm512_reduce_min_ps(a); }
-
-  static CTC_INLINE Sum zeroSum() { return {_mm512_setzero_pd(), _mm512_setzero_pd()}; }
-  static CTC_INLINE void accumulate(Sum& s, V a) {
-    s.low = _mm512_add_pd(s.low, _mm512_cvtps_pd(_mm512_castps512_ps256(a)));
-    s.high = _mm512_add_pd(s.high, _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)));
-  }
-  static CTC_INLINE double total(Sum s) {
-    return _mm512_reduce_add_pd(_mm512_add_pd(s.low, s.high));
-  }
 
   template <int N>
   struct Table {
@@ -114,7 +112,6 @@ struct F64 {
   using Real = double;
   using V = __m512d;
   using M = __mmask8;
-  using Sum = V;
   static constexpr int W = 8;
   static constexpr int lookupVectors = 4;
 
@@ -139,12 +136,20 @@ struct F64 {
     return _mm512_roundscale_pd(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
   static CTC_INLINE V scale(V m, V d) { return _mm512_scalef_pd(m, d); }
+  static CTC_INLINE V pow2Parts(V t, V& whole) {
+    whole = t;
+    return _mm512_reduce_pd(t, _MM_FROUND_TO_NEG_INF);
+  }
   static CTC_INLINE V exponent(V a) { return _mm512_getexp_pd(a); }
   static CTC_INLINE V mantissa(V a) {
     return _mm512_getmant_pd(a, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src);
   }
   static CTC_INLINE M equal(V a, V b) { return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ); }
   static CTC_INLINE M less(V a, V b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
+  static CTC_INLINE V addUnless(M m, V sum, V a) {
+    return _mm512_mask_add_pd(sum, static_cast<M>(~m), sum, a);
+  }
+  static CTC_INLINE int count(M m) { return CTC_POPCOUNT(m); }
   static CTC_INLINE V select(M m, V a, V b) { return _mm512_mask_blend_pd(m, b, a); }
   static CTC_INLINE bool all(M m) { return m == 0xFF; }
   static CTC_INLINE M loadMask(const Real* p) {
@@ -161,10 +166,6 @@ struct F64 {
   static CTC_INLINE Real sum(V a) { return _mm512_reduce_add_pd(a); }
   static CTC_INLINE Real maxOf(V a) { return _mm512_reduce_max_pd(a); }
   static CTC_INLINE Real minOf(V a) { return _mm512_reduce_min_pd(a); }
-
-  static CTC_INLINE Sum zeroSum() { return _mm512_setzero_pd(); }
-  static CTC_INLINE void accumulate(Sum& s, V a) { s = add(s, a); }
-  static CTC_INLINE double total(Sum s) { return sum(s); }
 
   template <int N>
   struct Table {

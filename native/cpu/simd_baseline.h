@@ -11,7 +11,9 @@
 //   loadMask        from numbers whose bits are all 1 or all 0
 //   shiftUp         [last of previous, v[0], ..., v[W - 2]]
 //   shiftDown       [v[1], ..., v[W - 1], first of next]
-//   Sum             a float64 accumulator
+//   pow2Parts       f in [0, 1) and whole with 2^t = 2^f * scale(1, whole); any t, NaN stays
+//   addUnless       sum + (mask ? 0 : a)
+//   count           how many lanes of the mask are set
 //   Table<N>        N * W numbers looked up by index; lookupVectors is the largest N, 0 for none
 //   stream          a store that bypasses the caches, p aligned to the vector
 //   Half16, Brain16 the 16-bit formats, W at a time, rounded to nearest even
@@ -102,6 +104,17 @@ struct BaselineLanes {
       return m.v[i] * fromBits(bitsOf(low + magic) << mantissaBits);
     });
   }
+  static CTC_INLINE V pow2Parts(V t, V& whole) {
+    const R least = static_cast<R>(-bias - 80);
+    V f;
+    for (int i = 0; i < W; ++i) {
+      const R x = t.v[i] < least ? least : t.v[i];
+      const R down = static_cast<R>(static_cast<int32_t>(x == x ? x : R(0)));
+      whole.v[i] = down > x ? down - 1 : down;
+      f.v[i] = x - whole.v[i];
+    }
+    return f;
+  }
   static CTC_INLINE V exponent(V a) {
     return map([&](int i) {
       return static_cast<R>(static_cast<int32_t>(bitsOf(a.v[i]) >> mantissaBits) - bias);
@@ -121,6 +134,14 @@ struct BaselineLanes {
     M m;
     for (int i = 0; i < W; ++i) m.v[i] = a.v[i] < b.v[i] ? ~Bits{0} : Bits{0};
     return m;
+  }
+  static CTC_INLINE V addUnless(M m, V sum, V a) {
+    return add(sum, map([&](int i) { return fromBits(~m.v[i] & bitsOf(a.v[i])); }));
+  }
+  static CTC_INLINE int count(M m) {
+    int n = 0;
+    for (int i = 0; i < W; ++i) n += m.v[i] != 0;
+    return n;
   }
   static CTC_INLINE V select(M m, V a, V b) {
     return map([&](int i) {
@@ -157,19 +178,6 @@ struct BaselineLanes {
     R s = a.v[0];
     for (int i = 1; i < W; ++i) s = s < a.v[i] ? s : a.v[i];
     return s;
-  }
-
-  struct Sum {
-    double v[Width];
-  };
-  static CTC_INLINE Sum zeroSum() { return Sum{}; }
-  static CTC_INLINE void accumulate(Sum& s, V a) {
-    for (int i = 0; i < W; ++i) s.v[i] += static_cast<double>(a.v[i]);
-  }
-  static CTC_INLINE double total(const Sum& s) {
-    double t = s.v[0];
-    for (int i = 1; i < W; ++i) t += s.v[i];
-    return t;
   }
 
   static CTC_INLINE void transpose(V (&r)[W]) {

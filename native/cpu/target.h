@@ -16,7 +16,9 @@
 #define CTC_END_TARGET_REGION
 #endif
 
-#if defined(_MSC_VER) && !defined(__clang__)
+#if defined(__CUDACC__)
+#define CTC_INLINE __host__ __device__ __forceinline__
+#elif defined(_MSC_VER) && !defined(__clang__)
 #define CTC_INLINE __forceinline
 #else
 #define CTC_INLINE inline __attribute__((always_inline))
@@ -39,4 +41,13 @@
 #define CTC_LAMBDA
 #else
 #define CTC_LAMBDA __attribute__((always_inline))
+#endif
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+#define CTC_PREFETCH(p) _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0)
+#define CTC_POPCOUNT(x) static_cast<int>(__popcnt(x))
+#else
+#define CTC_PREFETCH(p) __builtin_prefetch(p, 0, 3)
+#define CTC_POPCOUNT(x) __builtin_popcount(x)
 #endif
