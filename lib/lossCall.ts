@@ -127,7 +127,8 @@ export function prepareLoss(
   };
 }
 
-const STATUSES: readonly Status[] = ['ok', 'infeasible', 'nonfinite'];
+/** Statuses as the core numbers them. */
+export const STATUSES: readonly Status[] = ['ok', 'infeasible', 'nonfinite'];
 
 /** Applies the policy for infeasible utterances and the reduction to what the core computed. */
 export function finishLoss(

@@ -1,9 +1,10 @@
+import type { AlignAddon } from './alignNative.js';
 import { type CtcError, ctcError, rangeError } from './errors.js';
 import { type Loaded, loadNative } from './load.js';
 import type { ResolvedTensor } from './tensor.js';
 
 /** What native/binding/addon.cpp exports. Each function checks its arrays' sizes again. */
-interface Addon {
+interface Addon extends AlignAddon {
   readonly interfaceVersion: number;
   lossSync(
     plan: Float64Array,

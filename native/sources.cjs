@@ -28,7 +28,9 @@ const core = [
 
 const binding = [
   'native/binding/addon.cpp',
+  'native/binding/align.cpp',
   'native/binding/arguments.cpp',
+  'native/binding/batch.cpp',
   'native/binding/job.cpp',
   'native/binding/loss.cpp',
 ];

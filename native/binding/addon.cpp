@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "binding/align.h"
 #include "binding/arguments.h"
 #include "binding/job.h"
 #include "binding/loss.h"
@@ -41,6 +42,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   setValue(env, exports, "interfaceVersion", makeNumber(env, interfaceVersion));
   setFunction(env, exports, "lossSync", lossSync);
   setFunction(env, exports, "loss", lossAsync);
+  registerAlign(env, exports);
   setFunction(env, exports, "newJob", newJob);
   setFunction(env, exports, "cancel", cancelJobs);
   setFunction(env, exports, "isa", isa);

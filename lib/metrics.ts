@@ -1,0 +1,324 @@
+import { ctcError, rangeError, show, typeError } from './errors.js';
+import { checkOptions, choice, flag } from './options.js';
+import { typedArrayName } from './tensor.js';
+
+/** What is counted: user-perceived characters (graphemes), or words between white space. */
+export type ErrorUnit = 'character' | 'word';
+
+/** A text, or the labels of one utterance (then each label is a unit). */
+export type Transcript = string | readonly number[] | Int32Array;
+
+/** Options of {@link errorRate}. */
+export interface ErrorRateOptions {
+  /** For texts. Default `'character'`, which gives the CER; `'word'` gives the WER. */
+  unit?: ErrorUnit;
+  /**
+   * Unicode normalization of texts before they are split, so that a precomposed and a combined "é" are the
+   * same. Default `'NFC'`; `'none'` compares as it is.
+   */
+  normalize?: 'NFC' | 'NFD' | 'NFKC' | 'NFKD' | 'none';
+  /** Also return the alignment of each utterance. Default false. */
+  alignment?: boolean;
+}
+
+/** Counts of one utterance or of a corpus. `errors` = substitutions + deletions + insertions. */
+export interface ErrorCounts {
+  /** `errors / referenceLength`; for an empty reference 0 without errors, else Infinity. */
+  readonly rate: number;
+  readonly errors: number;
+  readonly substitutions: number;
+  /** Units of the reference that the hypothesis lacks. */
+  readonly deletions: number;
+  /** Units of the hypothesis that the reference lacks. */
+  readonly insertions: number;
+  /** Units that are the same. */
+  readonly hits: number;
+  readonly referenceLength: number;
+  readonly hypothesisLength: number;
+}
+
+/** One step of an alignment. The side that has nothing is undefined. */
+export interface AlignedUnit<U extends string | number = string | number> {
+  readonly type: 'hit' | 'substitution' | 'deletion' | 'insertion';
+  readonly reference: U | undefined;
+  readonly hypothesis: U | undefined;
+}
+
+/** One utterance's counts, and its alignment when that was asked for. */
+export interface UtteranceErrors extends ErrorCounts {
+  readonly alignment: readonly AlignedUnit[] | undefined;
+}
+
+/** Corpus totals: every count is the sum over the utterances, and the rate is formed from the sums. */
+export interface ErrorRate extends ErrorCounts {
+  readonly utterances: readonly UtteranceErrors[];
+}
+
+const OPTIONS: ReadonlySet<string> = new Set(['unit', 'normalize', 'alignment']);
+const UNITS: readonly ErrorUnit[] = ['character', 'word'];
+const FORMS = ['NFC', 'NFD', 'NFKC', 'NFKD', 'none'] as const;
+
+/**
+ * Character or word error rate of one utterance, or of a corpus.
+ *
+ * Each hypothesis is aligned to its reference by the fewest substitutions, deletions and insertions
+ * (Levenshtein distance). Where several alignments have the fewest, the one is counted that, going
+ * backwards from the ends, pairs units first, deletes next and inserts last.
+ *
+ * Time: O(length * errors) for each utterance. Memory: O(errors), and O(length * errors) bytes where the alignment is
+ * asked for.
+ *
+ * @param reference - What is true: a text or an array of labels; for a corpus, an array of those.
+ * @param hypothesis - What was recognised, of the same form.
+ * @throws TypeError `ERR_CTC_INVALID_ARG_TYPE`, `ERR_CTC_UNKNOWN_OPTION`; RangeError `ERR_CTC_INVALID_ARG_VALUE`,
+ * `ERR_CTC_INVALID_LENGTH` when a corpus has unequal numbers of references and hypotheses.
+ *
+ * @example
+ * ```ts
+ * errorRate('kitten', 'sitting').rate; // 3 / 6
+ * errorRate(['the cat', 'sat'], ['a cat', 'sat'], { unit: 'word' }).rate; // 1 / 3
+ * ```
+ */
+export function errorRate(
+  reference: Transcript | readonly Transcript[],
+  hypothesis: Transcript | readonly Transcript[],
+  options?: ErrorRateOptions,
+): ErrorRate {
+  const given = checkOptions(options, OPTIONS);
+  const unit = choice(given.unit, 'unit', UNITS, 'character');
+  const form = choice(given.normalize, 'normalize', FORMS, 'NFC');
+  const withAlignment = flag(given.alignment, 'alignment', false);
+
+  const references = corpusOf(reference, 'reference');
+  const hypotheses = corpusOf(hypothesis, 'hypothesis');
+  if (references.length !== hypotheses.length) {
+    throw rangeError(
+      'ERR_CTC_INVALID_LENGTH',
+      `there are ${references.length} references and ${hypotheses.length} hypotheses`,
+    );
+  }
+  const utterances: UtteranceErrors[] = [];
+  const total = { errors: 0, substitutions: 0, referenceLength: 0, hypothesisLength: 0 };
+  for (let n = 0; n < references.length; n++) {
+    const expected = unitsOf(references[n], `reference[${n}]`, unit, form);
+    const actual = unitsOf(hypotheses[n], `hypothesis[${n}]`, unit, form);
+    const found = compare(expected, actual, withAlignment);
+    utterances.push(found);
+    total.errors += found.errors;
+    total.substitutions += found.substitutions;
+    total.referenceLength += found.referenceLength;
+    total.hypothesisLength += found.hypothesisLength;
+  }
+  const counts = countsOf(
+    total.errors,
+    total.substitutions,
+    total.referenceLength,
+    total.hypothesisLength,
+  );
+  return { ...counts, utterances };
+}
+
+type Unit = string | number;
+
+/** One transcript, or an array of them, as an array of them. */
+function corpusOf(value: unknown, name: string): ArrayLike<unknown> {
+  if (typeof value === 'string' || typedArrayName(value) !== undefined) return [value];
+  if (!Array.isArray(value)) {
+    throw typeError(
+      'ERR_CTC_INVALID_ARG_TYPE',
+      `${name} must be a string, an array of labels, or an array of those, not ${show(value)}`,
+    );
+  }
+  return typeof value[0] === 'number' ? [value] : value;
+}
+
+function unitsOf(
+  value: unknown,
+  name: string,
+  unit: ErrorUnit,
+  form: (typeof FORMS)[number],
+): readonly Unit[] {
+  if (typeof value === 'string') {
+    const text = form === 'none' ? value : value.normalize(form);
+    return unit === 'word' ? splitWords(text) : splitGraphemes(text);
+  }
+  if (typedArrayName(value) === undefined && !Array.isArray(value)) {
+    throw typeError(
+      'ERR_CTC_INVALID_ARG_TYPE',
+      `${name} must be a string or an array of labels, not ${show(value)}`,
+    );
+  }
+  const labels = Array.from(value as ArrayLike<unknown>);
+  const wrong = labels.findIndex((label) => typeof label !== 'number');
+  if (wrong >= 0) {
+    throw typeError(
+      'ERR_CTC_INVALID_ARG_TYPE',
+      `${name}[${wrong}] must be a number, not ${show(labels[wrong])}`,
+    );
+  }
+  return labels as number[];
+}
+
+function splitWords(text: string): string[] {
+  const trimmed = text.trim();
+  return trimmed === '' ? [] : trimmed.split(/\s+/u);
+}
+
+let segmenter: Intl.Segmenter | undefined;
+
+/** User-perceived characters: a letter with its accents, a flag, a family emoji are one each. */
+export function splitGraphemes(text: string): string[] {
+  // Printable ASCII has one code unit per grapheme, and the segmenter is slow.
+  if (/^[ -~]*$/.test(text)) return text.split('');
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
+  return Array.from(segmenter.segment(text), (part) => part.segment);
+}
+
+/** A minimal alignment has S + D + I errors and D - I = n - m, so D and I follow from the rest. */
+function countsOf(errors: number, substitutions: number, n: number, m: number): ErrorCounts {
+  const deletions = (errors - substitutions + n - m) / 2;
+  const insertions = errors - substitutions - deletions;
+  return {
+    rate: n > 0 ? errors / n : errors > 0 ? Number.POSITIVE_INFINITY : 0,
+    errors,
+    substitutions,
+    deletions,
+    insertions,
+    hits: n - substitutions - deletions,
+    referenceLength: n,
+    hypothesisLength: m,
+  };
+}
+
+function compare(
+  reference: readonly Unit[],
+  hypothesis: readonly Unit[],
+  withAlignment: boolean,
+): UtteranceErrors {
+  const numbers = new Map<Unit, number>();
+  const numberOf = (unit: Unit) => {
+    const known = numbers.get(unit);
+    if (known !== undefined) return known;
+    numbers.set(unit, numbers.size);
+    return numbers.size - 1;
+  };
+  const a = Int32Array.from(reference, numberOf);
+  const b = Int32Array.from(hypothesis, numberOf);
+  const most = Math.max(a.length, b.length);
+  // An alignment with at most `bound` errors stays near the diagonal: widen until one is found.
+  let bound = Math.min(most, Math.max(8, Math.abs(a.length - b.length)));
+  let band = runBand(a, b, bound, withAlignment);
+  while (band.errors > bound) {
+    bound = Math.min(most, 2 * bound);
+    band = runBand(a, b, bound, withAlignment);
+  }
+  const alignment = band.steps && trace(band.steps, band, reference, hypothesis);
+  return { ...countsOf(band.errors, band.substitutions, a.length, b.length), alignment };
+}
+
+const PAIR = 0;
+const DELETE = 1;
+const INSERT = 2;
+
+interface Band {
+  /** Exact when it does not exceed the bound. */
+  readonly errors: number;
+  readonly substitutions: number;
+  /** Cell (i, j) is at place j - i + low of row i. */
+  readonly low: number;
+  readonly width: number;
+  /** (n + 1) * width of PAIR, DELETE and INSERT. */
+  readonly steps: Uint8Array | undefined;
+}
+
+/**
+ * Edit distance over the cells that an alignment with at most `bound` errors can touch
+ * (Ukkonen 1985). All predecessors that such an alignment could tie with lie inside as well, so
+ * the choice among ties does not depend on the bound.
+ */
+function runBand(a: Int32Array, b: Int32Array, bound: number, keepSteps: boolean): Band {
+  const n = a.length;
+  const m = b.length;
+  const low = Math.floor((bound + n - m) / 2);
+  const high = Math.floor((bound - n + m) / 2);
+  const width = low + high + 1;
+  const steps = keepSteps ? stepTable((n + 1) * width) : undefined;
+  const never = n + m + 1;
+  // One more place at each side, never reached, spares the loop its border cases.
+  const errors = new Int32Array(width + 2).fill(never);
+  const substitutions = new Int32Array(width + 2);
+  for (let i = 0; i <= n; i++) {
+    const begin = Math.max(0, low - i);
+    const end = Math.min(width, m - i + low + 1);
+    if (begin > 0) errors[begin] = never;
+    for (let w = begin; w < end; w++) {
+      const j = i + w - low;
+      let best = never;
+      let replaced = 0;
+      let step = PAIR;
+      if (i > 0 && j > 0) {
+        const differs = a[i - 1] === b[j - 1] ? 0 : 1;
+        best = (errors[w + 1] as number) + differs;
+        replaced = (substitutions[w + 1] as number) + differs;
+      } else if (i === 0 && j === 0) {
+        best = 0;
+      }
+      if (i > 0 && (errors[w + 2] as number) + 1 < best) {
+        best = (errors[w + 2] as number) + 1;
+        replaced = substitutions[w + 2] as number;
+        step = DELETE;
+      }
+      if (j > 0 && (errors[w] as number) + 1 < best) {
+        best = (errors[w] as number) + 1;
+        replaced = substitutions[w] as number;
+        step = INSERT;
+      }
+      errors[w + 1] = best;
+      substitutions[w + 1] = replaced;
+      if (steps !== undefined) steps[i * width + w] = step;
+    }
+    if (end >= 0 && end < width) errors[end + 1] = never;
+  }
+  const last = m - n + low + 1;
+  return {
+    errors: errors[last] as number,
+    substitutions: substitutions[last] as number,
+    low,
+    width,
+    steps,
+  };
+}
+
+function stepTable(size: number): Uint8Array {
+  try {
+    return new Uint8Array(size);
+  } catch (cause) {
+    throw ctcError('ERR_CTC_OUT_OF_MEMORY', 'not enough memory for the alignment', { cause });
+  }
+}
+
+function trace(
+  steps: Uint8Array,
+  band: Band,
+  reference: readonly Unit[],
+  hypothesis: readonly Unit[],
+): AlignedUnit[] {
+  const aligned: AlignedUnit[] = [];
+  let i = reference.length;
+  let j = hypothesis.length;
+  while (i > 0 || j > 0) {
+    const step = steps[i * band.width + j - i + band.low];
+    const expected = step === INSERT ? undefined : reference[--i];
+    const actual = step === DELETE ? undefined : hypothesis[--j];
+    const type =
+      step === INSERT
+        ? 'insertion'
+        : step === DELETE
+          ? 'deletion'
+          : expected === actual
+            ? 'hit'
+            : 'substitution';
+    aligned.push({ type, reference: expected, hypothesis: actual });
+  }
+  return aligned.reverse();
+}
