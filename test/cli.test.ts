@@ -365,9 +365,9 @@ describe('node-ctc loss', () => {
       ],
       [
         '2 on an unknown option',
-        () => ['loss', 'a', 'b', '--token', 'c'],
+        () => ['loss', 'a', 'b', '--tokens', 'c', '--treads', '1'],
         2,
-        /Did you mean --tokens/,
+        /unknown option '--treads'.*Did you mean --threads/s,
       ],
       [
         '2 without a manifest',
