@@ -53,7 +53,7 @@ describe('random calls', () => {
     const sizes = { frames: 5, utterances: 3, classes: 4, labels: 4 };
     await fc.assert(
       fc.asyncProperty(randomCase(sizes), (random) => check(random, bruteForce)),
-      { seed: 20, numRuns: 3000 },
+      { seed: 20, numRuns: 6000 },
     );
   });
 
@@ -61,7 +61,7 @@ describe('random calls', () => {
     const sizes = { frames: 45, utterances: 5, classes: 70, labels: 20 };
     await fc.assert(
       fc.asyncProperty(randomCase(sizes), (random) => check(random, logDomain)),
-      { seed: 21, numRuns: 500 },
+      { seed: 21, numRuns: 1500 },
     );
   });
 
@@ -69,7 +69,7 @@ describe('random calls', () => {
     const sizes = { frames: 80, utterances: 2, classes: 3, labels: 40 };
     await fc.assert(
       fc.asyncProperty(randomCase(sizes), (random) => check(random, logDomain)),
-      { seed: 22, numRuns: 300 },
+      { seed: 22, numRuns: 2000 },
     );
   });
 

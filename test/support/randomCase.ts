@@ -80,7 +80,7 @@ export function randomCase(sizes: Sizes): fc.Arbitrary<RandomCase> {
           layout: fc.constantFrom('TNC' as const, 'NTC' as const),
           strides: fc.constantFrom('dense' as const, 'gaps' as const, 'classMajor' as const),
           blank: fc.integer({ min: -1, max: C - 1 }),
-          picks: fc.array(fc.array(fc.nat(), { maxLength: sizes.labels }), {
+          picks: fc.array(fc.array(fc.nat(), { maxLength: sizes.labels, size: 'max' }), {
             minLength: N,
             maxLength: N,
           }),
