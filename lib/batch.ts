@@ -131,11 +131,7 @@ export function prepareBatch(
 }
 
 /** A native function with its outputs bound: packed plan, labels, input. */
-export type NativeCall<R> = (
-  plan: Float64Array,
-  labels: Int32Array,
-  input: ArrayBufferView,
-) => R;
+export type NativeCall<R> = (plan: Float64Array, labels: Int32Array, input: ArrayBufferView) => R;
 
 /** Runs a call now. */
 export function runNow(call: BatchCall, run: NativeCall<number>): void {

@@ -35,7 +35,11 @@ export type CtcErrorCode =
 
 /** An error that is neither a wrong type nor a wrong value: memory, device, loading, files. */
 export class CtcError extends Error {
-  override readonly name: string = 'CtcError';
+  static {
+    // On the prototype, where the head of a stack trace looks for it.
+    CtcError.prototype.name = 'CtcError';
+  }
+
   readonly code: CtcErrorCode;
 
   constructor(code: CtcErrorCode, message: string, options?: { cause?: unknown }) {
@@ -63,7 +67,9 @@ export function ctcError(
   message: string,
   options?: { cause?: unknown },
 ): CtcError {
-  return new CtcError(code, message, options);
+  const error = new CtcError(code, message, options);
+  Error.captureStackTrace(error, ctcError);
+  return error;
 }
 
 /** How a wrong value is quoted in a message: short, and never a whole array. */

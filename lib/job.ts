@@ -7,18 +7,48 @@ import { native } from './native.js';
  * The promise settles only once nothing reads or writes the job's memory any more, also after an abort.
  */
 export async function runJob(
-  start: (job: number) => Promise<number>,
+  start: (job: number) => number | Promise<number>,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   cancelAtExit();
   if (signal === undefined) return start(0);
   const job = native().newJob();
-  const onAbort = () => native().cancel(job);
-  signal.addEventListener('abort', onAbort);
+  watch(signal, job);
   try {
     return await start(job);
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    unwatch(signal, job);
+  }
+}
+
+/** The jobs that one signal stops, and the one listener for all of them: Node warns of eleven. */
+interface Watch {
+  readonly jobs: Set<number>;
+  readonly listener: () => void;
+}
+
+const watches = new WeakMap<AbortSignal, Watch>();
+
+function watch(signal: AbortSignal, job: number): void {
+  let entry = watches.get(signal);
+  if (entry === undefined) {
+    const jobs = new Set<number>();
+    const listener = () => {
+      for (const one of jobs) native().cancel(one);
+    };
+    signal.addEventListener('abort', listener);
+    entry = { jobs, listener };
+    watches.set(signal, entry);
+  }
+  entry.jobs.add(job);
+}
+
+function unwatch(signal: AbortSignal, job: number): void {
+  const entry = watches.get(signal);
+  entry?.jobs.delete(job);
+  if (entry?.jobs.size === 0) {
+    signal.removeEventListener('abort', entry.listener);
+    watches.delete(signal);
   }
 }
 

@@ -14,6 +14,7 @@ interface Addon extends AlignAddon {
     losses: Float64Array,
     status: Uint8Array,
   ): number;
+  /** Answers at once when nothing could be started. */
   loss(
     plan: Float64Array,
     labels: Int32Array,
@@ -21,7 +22,7 @@ interface Addon extends AlignAddon {
     gradient: ArrayBufferView | undefined,
     losses: Float64Array,
     status: Uint8Array,
-  ): Promise<number>;
+  ): number | Promise<number>;
   /** A number for a job that may be cancelled, unique in this thread. */
   newJob(): number;
   /** Stops the job of that number, or every job of this thread when it is 0. */

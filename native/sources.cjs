@@ -31,6 +31,8 @@ const binding = [
   'native/binding/align.cpp',
   'native/binding/arguments.cpp',
   'native/binding/batch.cpp',
+  'native/binding/decode.cpp',
+  'native/binding/decode_data.cpp',
   'native/binding/job.cpp',
   'native/binding/loss.cpp',
 ];

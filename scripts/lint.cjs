@@ -3,8 +3,9 @@
 // With --require-all a missing tool is an error (continuous integration).
 'use strict';
 
-const { spawnSync } = require('node:child_process');
+const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const sources = require('../native/sources.cjs');
 
@@ -21,6 +22,21 @@ function run(command, args) {
   }
 }
 
+/** A run of clang-tidy on some of the files, beside others: all of them take minutes. */
+function tidy(files, options) {
+  return new Promise((resolve) => {
+    const args = ['--quiet', ...files, '--', ...options];
+    const child = spawn('clang-tidy', args, { cwd: root, stdio: 'inherit' });
+    child.on('close', (status) => {
+      if (status !== 0) {
+        failures += 1;
+        process.stderr.write('lint: clang-tidy failed\n');
+      }
+      resolve();
+    });
+  });
+}
+
 function isInstalled(command) {
   if (spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0) return true;
   process.stderr.write(`lint: ${command} is not installed, its checks are left out\n`);
@@ -35,34 +51,48 @@ function filesIn(folder, extensions) {
   });
 }
 
-const biome = path.join(root, 'node_modules', '@biomejs', 'biome', 'bin', 'biome');
-run(process.execPath, [biome, 'check', '--error-on-warnings', ...(write ? ['--write'] : []), '.']);
-
-if (isInstalled('clang-format')) {
-  const files = ['native', 'test/native'].flatMap((folder) =>
-    filesIn(folder, ['.h', '.cpp', '.inl', '.cu', '.cuh']),
-  );
-  run('clang-format', write ? ['-i', ...files] : ['--dry-run', '-Werror', ...files]);
-}
-
-if (!write && isInstalled('clang-tidy')) {
-  // Compiled by hand instead of a compilation database: needs no configured build.
-  const { findNodedir } = require('./headers.cjs');
-  const includes = [
-    ...sources.includes,
-    path.join(findNodedir(), 'include', 'node'),
-    path.dirname(require.resolve('node-addon-api/package.json')),
-  ];
-  run('clang-tidy', [
-    '--quiet',
-    ...sources.core,
-    ...sources.binding,
-    ...sources.tests,
-    '--',
-    '-std=c++17',
-    ...includes.map((folder, i) => (i < sources.includes.length ? '-I' : '-isystem') + folder),
-    ...sources.defines.map((define) => `-D${define}`),
+async function main() {
+  const biome = path.join(root, 'node_modules', '@biomejs', 'biome', 'bin', 'biome');
+  run(process.execPath, [
+    biome,
+    'check',
+    '--error-on-warnings',
+    ...(write ? ['--write'] : []),
+    '.',
   ]);
+
+  if (isInstalled('clang-format')) {
+    const files = ['native', 'test/native'].flatMap((folder) =>
+      filesIn(folder, ['.h', '.cpp', '.inl', '.cu', '.cuh']),
+    );
+    run('clang-format', write ? ['-i', ...files] : ['--dry-run', '-Werror', ...files]);
+  }
+
+  if (!write && isInstalled('clang-tidy')) {
+    // Compiled by hand instead of a compilation database: needs no configured build.
+    const { findNodedir } = require('./headers.cjs');
+    const includes = [
+      ...sources.includes,
+      path.join(findNodedir(), 'include', 'node'),
+      path.dirname(require.resolve('node-addon-api/package.json')),
+    ];
+    const options = [
+      '-std=c++17',
+      ...includes.map((folder, i) => (i < sources.includes.length ? '-I' : '-isystem') + folder),
+      ...sources.defines.map((define) => `-D${define}`),
+    ];
+    const files = [...sources.core, ...sources.binding, ...sources.tests];
+    const shares = Math.max(1, os.availableParallelism());
+    await Promise.all(
+      Array.from({ length: shares }, (_, i) =>
+        tidy(
+          files.filter((_, k) => k % shares === i),
+          options,
+        ),
+      ),
+    );
+  }
+  process.exit(failures === 0 ? 0 : 1);
 }
 
-process.exit(failures === 0 ? 0 : 1);
+main();

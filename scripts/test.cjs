@@ -43,7 +43,12 @@ async function main() {
     // A crash leaves no count behind.
     total.failed += native.code === 0 ? 0 : Math.max(failed, 1);
   }
-  const mocha = await run(process.execPath, [require.resolve('mocha/bin/mocha.js'), ...mochaArgs]);
+  const named = mochaArgs.some((argument) => argument.endsWith('.js'));
+  const mocha = await run(process.execPath, [
+    require.resolve('mocha/bin/mocha.js'),
+    ...mochaArgs,
+    ...(named ? [] : ['build/test/**/*.test.js']),
+  ]);
   total.passed += count(mocha.output, 'passing');
   total.failed += mocha.code === 0 ? 0 : Math.max(count(mocha.output, 'failing'), 1);
   total.skipped += count(mocha.output, 'pending');

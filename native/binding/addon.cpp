@@ -6,6 +6,7 @@
 
 #include "binding/align.h"
 #include "binding/arguments.h"
+#include "binding/decode.h"
 #include "binding/job.h"
 #include "binding/loss.h"
 #include "binding/plan.h"
@@ -43,6 +44,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   setFunction(env, exports, "lossSync", lossSync);
   setFunction(env, exports, "loss", lossAsync);
   registerAlign(env, exports);
+  registerDecode(env, exports);
   setFunction(env, exports, "newJob", newJob);
   setFunction(env, exports, "cancel", cancelJobs);
   setFunction(env, exports, "isa", isa);

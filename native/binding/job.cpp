@@ -98,7 +98,7 @@ napi_value Job::start(napi_env env, std::unique_ptr<Job> job, double number) {
     napi_throw_error(env, "ERR_CTC_OUT_OF_MEMORY", "cannot queue the job");
     return nullptr;
   }
-  job.release();  // complete() takes it back
+  static_cast<void>(job.release());  // complete() takes it back
   return promise;
 }
 

@@ -53,8 +53,9 @@ bool parseNumber(std::string_view text, double* value) {
     scale += down ? -exponent : exponent;
   }
   if (at != text.size()) return false;
-  const double magnitude = mantissa == 0 ? 0 : scale < 0 ? mantissa / std::pow(10.0, -scale)
-                                                         : mantissa * std::pow(10.0, scale);
+  const double magnitude = mantissa == 0 ? 0
+                           : scale < 0   ? mantissa / std::pow(10.0, -scale)
+                                         : mantissa * std::pow(10.0, scale);
   *value = negative ? -magnitude : magnitude;
   return std::isfinite(*value);
 }
@@ -280,8 +281,9 @@ bool ArpaReader::countLine(std::string_view text) {
 
 bool ArpaReader::sectionComplete() {
   if (level_ == 0 || read_ == counts_[level_ - 1]) return true;
-  return fail(std::to_string(read_) + " " + ngramName(level_) + "s were listed, but \\data\\ says " +
-              std::to_string(counts_[level_ - 1]) + "; the file is damaged or cut short");
+  return fail(std::to_string(read_) + " " + ngramName(level_) +
+              "s were listed, but \\data\\ says " + std::to_string(counts_[level_ - 1]) +
+              "; the file is damaged or cut short");
 }
 
 bool ArpaReader::sectionLine(std::string_view text) {

@@ -138,8 +138,7 @@ bool BeamGuide::advance(const GuideState& from, int32_t label, GuideState* to) c
     }
     if (role != LabelRole::delimiter) {
       for (const char c : options_.tokens[label]) {
-        to->hotState =
-            hotwords_.step(to->hotState, static_cast<unsigned char>(c), &to->fixed);
+        to->hotState = hotwords_.step(to->hotState, static_cast<unsigned char>(c), &to->fixed);
       }
     }
   }
@@ -169,8 +168,7 @@ bool BeamGuide::finish(const GuideState& state, double* score) const {
   endWord(&last);
   if (options_.lm && options_.sentenceBoundary && options_.lm->endWord() != NGramModel::noWord) {
     int32_t next;
-    last.fixed +=
-        options_.alpha * options_.lm->score(last.lmState, options_.lm->endWord(), &next);
+    last.fixed += options_.alpha * options_.lm->score(last.lmState, options_.lm->endWord(), &next);
   }
   *score = last.fixed;
   return true;

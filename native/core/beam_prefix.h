@@ -18,7 +18,7 @@ class PrefixTrie {
     int32_t firstChild = none;
     int32_t nextSibling = none;
     int32_t previousSibling = none;
-    int32_t slot = none;  // position in the current beam; none: only an ancestor
+    int32_t slot = none;     // position in the current beam; none: only an ancestor
     int32_t references = 0;  // living children, plus one while in the beam
   };
 

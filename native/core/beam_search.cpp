@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <new>
 #include <utility>
 
 #include "core/rows.h"
@@ -15,6 +16,8 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr int32_t none = -1;
 constexpr size_t firstSweep = 1 << 16;
 constexpr int32_t framesBetweenPolls = 64;
+// About 1 GiB. An unbounded search is stopped here, before the machine's memory is gone.
+constexpr size_t mostCandidates = size_t{1} << 22;
 
 }  // namespace
 
@@ -201,6 +204,7 @@ void BeamSearch::tighten() {
 }
 
 void BeamSearch::offer(const Candidate& candidate) {
+  if (candidates_.size() == 2 * mostCandidates) throw std::bad_alloc();
   candidates_.push_back(candidate);
   if (candidate.score > best_) {
     best_ = candidate.score;
@@ -342,13 +346,13 @@ void BeamSearch::finish(int64_t utterance, int64_t frames, Decoded* decoded) {
     h.score = h.logTotal;
     double guided;
     if (guide_) {
-      if (!guide_->finish(guideStates_[h.node], &guided)) continue;
+      if (!guide_->finish(guideStates_[h.node], &guided) || guided == -infinity) continue;
       h.score += guided;
     }
     ranked.push_back(&h);
   }
-  const size_t paths =
-      static_cast<size_t>(std::min<int64_t>(problem_.topPaths, static_cast<int64_t>(ranked.size())));
+  const size_t paths = static_cast<size_t>(
+      std::min<int64_t>(problem_.topPaths, static_cast<int64_t>(ranked.size())));
   std::partial_sort(ranked.begin(), ranked.begin() + paths, ranked.end(),
                     [this](const Hypothesis* a, const Hypothesis* b) {
                       if (a->score != b->score) return a->score > b->score;
@@ -366,12 +370,12 @@ void BeamSearch::tracePath(const Hypothesis& hypothesis, int64_t utterance, int6
   path->score = hypothesis.score;
   path->logProb = hypothesis.logTotal;
   path->labels = labelsOf(hypothesis.node);
+  if (guide_ && guide_->hasLexicon()) path->words = guide_->words(path->labels);
   const int64_t count = static_cast<int64_t>(path->labels.size());
   path->starts.resize(count);
   path->ends.resize(count);
   path->confidences.resize(count);
-  const bool sounding =
-      hypothesis.soundingTrail.logProb > hypothesis.blankTrail.logProb;
+  const bool sounding = hypothesis.soundingTrail.logProb > hypothesis.blankTrail.logProb;
   const Trail& trail = sounding ? hypothesis.soundingTrail : hypothesis.blankTrail;
   Closed span{trail.done, trail.start, sounding ? static_cast<int32_t>(frames) : trail.end};
   for (int64_t i = count - 1; i >= 0; --i) {

@@ -30,7 +30,7 @@ class BeamSearch {
 
   struct Hypothesis {
     int32_t node;
-    int32_t label;  // the last one, -1 for the empty prefix
+    int32_t label;               // the last one, -1 for the empty prefix
     BeamNumber blank, sounding;  // probability of the paths that end in a blank, in the label
     Trail blankTrail, soundingTrail;
     double logTotal;

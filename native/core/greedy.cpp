@@ -20,7 +20,8 @@ int32_t firstLargest(const double* row, double largest) {
 
 class BestPath {
  public:
-  explicit BestPath(const GreedyProblem& problem) : problem_(problem), row_(problem.input.classes) {}
+  explicit BestPath(const GreedyProblem& problem)
+      : problem_(problem), row_(problem.input.classes) {}
 
   bool run(int64_t utterance, Decoded* decoded) {
     decoded->status = Status::ok;

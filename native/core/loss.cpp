@@ -124,7 +124,8 @@ class Batch {
     double total = 0;
     for (int64_t n = 0; n < count; ++n) {
       cost[static_cast<size_t>(n)] = static_cast<double>(problem_.inputLengths[n]) *
-          (static_cast<double>(problem_.input.classes) + 4.0 * static_cast<double>(labelCount(n)) + 50);
+                                     (static_cast<double>(problem_.input.classes) +
+                                      4.0 * static_cast<double>(labelCount(n)) + 50);
       total += cost[static_cast<size_t>(n)];
     }
     const double share = total / threads;
@@ -174,7 +175,8 @@ class Batch {
   }
   bool startsWide(int64_t n) const {
     const double s = scale(n) < 0 ? -scale(n) : scale(n);
-    return problem_.gradient.data != nullptr && (s > narrowScale || (s != 0 && s < 1 / narrowScale));
+    return problem_.gradient.data != nullptr &&
+           (s > narrowScale || (s != 0 && s < 1 / narrowScale));
   }
 
   void* gradientRow(int64_t n, int64_t frame) const {

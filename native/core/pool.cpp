@@ -19,7 +19,7 @@ struct Job {
   int64_t count;
   int helpersWanted;
   std::atomic<int64_t> next{0};
-  int helpersTaken = 0;   // under the pool's mutex, as is all below
+  int helpersTaken = 0;  // under the pool's mutex, as is all below
   int helpersActive = 0;
   Job* following = nullptr;
   std::condition_variable idle;

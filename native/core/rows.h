@@ -14,13 +14,17 @@ namespace ctc {
 
 // The element (frame, utterance, label) as stored, widened.
 inline double readElement(const Tensor& input, int64_t frame, int64_t utterance, int64_t label) {
-  const int64_t at = frame * input.frameStride + utterance * input.utteranceStride +
-                     label * input.classStride;
+  const int64_t at =
+      frame * input.frameStride + utterance * input.utteranceStride + label * input.classStride;
   switch (input.dtype) {
-    case DType::float32: return static_cast<const float*>(input.data)[at];
-    case DType::float64: return static_cast<const double*>(input.data)[at];
-    case DType::float16: return halfToFloat(static_cast<const uint16_t*>(input.data)[at]);
-    case DType::bfloat16: return brainToFloat(static_cast<const uint16_t*>(input.data)[at]);
+    case DType::float32:
+      return static_cast<const float*>(input.data)[at];
+    case DType::float64:
+      return static_cast<const double*>(input.data)[at];
+    case DType::float16:
+      return halfToFloat(static_cast<const uint16_t*>(input.data)[at]);
+    case DType::bfloat16:
+      return brainToFloat(static_cast<const uint16_t*>(input.data)[at]);
   }
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <new>
 
 namespace ctc {
@@ -42,8 +43,9 @@ class Arena {
     capacity_ = 0;
     block_ = std::malloc(bytes + alignment);
     if (block_ == nullptr) throw std::bad_alloc();
-    base_ = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(block_) + alignment - 1) &
-                                    ~static_cast<uintptr_t>(alignment - 1));
+    void* aligned = block_;
+    size_t room = bytes + alignment;
+    base_ = static_cast<char*>(std::align(alignment, bytes, aligned, room));
     capacity_ = bytes;
   }
 
@@ -59,7 +61,8 @@ class Arena {
   // Uninitialised, aligned to a cache line. Null while counting.
   template <class T>
   T* take(int64_t count) {
-    const size_t bytes = (static_cast<size_t>(count) * sizeof(T) + alignment - 1) & ~(alignment - 1);
+    const size_t bytes =
+        (static_cast<size_t>(count) * sizeof(T) + alignment - 1) & ~(alignment - 1);
     const size_t offset = used_;
     used_ += bytes;
     if (counting_) return nullptr;

@@ -38,8 +38,7 @@ bool has(int leaf1Ecx, int leaf7Ebx, unsigned long long saved) {
 }
 bool hasAvx2() { return has((1 << 12) | (1 << 29), (1 << 5) | (1 << 3) | (1 << 8), 0x6); }
 bool hasAvx512() {
-  return hasAvx2() &&
-         has(0, (1 << 16) | (1 << 17) | (1 << 30) | static_cast<int>(1u << 31), 0xE6);
+  return hasAvx2() && has(0, (1 << 16) | (1 << 17) | (1 << 30) | static_cast<int>(1u << 31), 0xE6);
 }
 #else
 bool hasAvx2() {
@@ -100,8 +99,6 @@ IsaList availableIsas() {
   return list;
 }
 
-const char* isaProblem() {
-  return choice().problem.empty() ? nullptr : choice().problem.c_str();
-}
+const char* isaProblem() { return choice().problem.empty() ? nullptr : choice().problem.c_str(); }
 
 }  // namespace ctc

@@ -11,6 +11,7 @@ template <class Real>
 struct Slots {
   int32_t count = 0;
   int32_t padded = 0;          // whole vectors, at least the lookup table's length
+  int32_t end = 0;             // whole vectors that hold a slot; the entries beyond stay zero
   int32_t blank = 0;           // the blank's slot
   bool everyClass = false;     // slot == class
   int32_t* classOf = nullptr;  // [count]
@@ -19,8 +20,8 @@ struct Slots {
   Real* notBlank = nullptr;    // [padded] mask
 };
 
-// Emissions of a run of frames, computed together: they don't depend on one another, and the lattice
-// steps, which do, then find them ready.
+// Emissions of a run of frames, computed together: they don't depend on one another, and the
+// lattice steps, which do, then find them ready.
 template <class S>
 struct Emissions {
   using Real = typename S::Real;
@@ -49,30 +50,27 @@ struct Emitter {
   }
 
   static CTC_INLINE void gather(const T* row, const Slots<Real>& slots, Real* out) {
-    const V nothing = S::set(-inf);
     if (!slots.everyClass) {
       int32_t k = 0;
       for (; k < slots.count; ++k) out[k] = E::get(row + slots.classOf[k]);
-      for (; k < padded(slots); ++k) out[k] = -inf;
+      for (; k < slots.end; ++k) out[k] = -inf;
       return;
     }
-    for (int32_t k = 0; k < padded(slots); k += W) {
+    for (int32_t k = 0; k < slots.end; k += W) {
       const int32_t rest = slots.count - k;
-      S::store(out + k, rest >= W  ? E::load(row + k)
-                        : rest > 0 ? E::loadPartial(row + k, rest, -inf)
-                                   : nothing);
+      S::store(out + k, rest >= W ? E::load(row + k) : E::loadPartial(row + k, rest, -inf));
     }
   }
 
   static CTC_INLINE Real maximum(const Slots<Real>& slots, const Real* inputs) {
     V most = S::load(inputs);
-    for (int32_t k = W; k < padded(slots); k += W) most = S::max(most, S::load(inputs + k));
+    for (int32_t k = W; k < slots.end; k += W) most = S::max(most, S::load(inputs + k));
     return S::maxOf(most);
   }
 
   static bool allBelowInfinity(const Slots<Real>& slots, const Real* inputs) {
     bool fine = true;
-    for (int32_t k = 0; k < padded(slots); k += W) {
+    for (int32_t k = 0; k < slots.end; k += W) {
       fine = fine && S::all(S::less(S::load(inputs + k), S::set(inf)));
     }
     return fine;
@@ -87,9 +85,9 @@ struct Emitter {
     const V zeroE = S::set(X::zeroExponent);
     Real* const tableM = emissions.tableM + i * padded(slots);
     Real* const tableE = emissions.tableE + i * padded(slots);
-    V rest = zero;
+    V rest = zero, least = zero;
     int ones = 0;
-    for (int32_t k = 0; k < padded(slots); k += W) {
+    for (int32_t k = 0; k < slots.end; k += W) {
       const V x = S::load(emissions.inputs + k);
       // x - ref with what the rounding took away (Knuth's two-sum): with logits of 1e4 the digits
       // lost here would be the posteriors' third.
@@ -103,7 +101,7 @@ struct Emitter {
       const V e = S::select(masked, zeroE, exponent);
       if (First) {
         const V relevant = S::select(S::loadMask(slots.used + k), exponent, zero);
-        *lowest = S::min(*lowest, S::select(masked, zero, relevant));
+        least = S::min(least, S::select(masked, zero, relevant));
         const auto top = S::equal(d, zero);
         ones += S::count(top);
         rest = S::addUnless(top, rest, S::scale(m, e));
@@ -115,6 +113,7 @@ struct Emitter {
     }
     emissions.blankM[i] = tableM[slots.blank];
     emissions.blankE[i] = emissions.inputs[slots.blank];
+    if (First) *lowest = S::min(*lowest, least);
     return First ? ones + static_cast<double>(S::sum(rest)) : 0;
   }
 
@@ -131,8 +130,7 @@ struct Emitter {
         emissions.laneE[lane] = tableE[slots.ofLane[lane]];
       }
     }
-    return {emissions.blankM[i], emissions.blankE[i], tableM,
-            tableE,              slots.ofLane,        emissions.laneM,
-            emissions.laneE};
+    return {emissions.blankM[i], emissions.blankE[i], tableM,         tableE,
+            slots.ofLane,        emissions.laneM,     emissions.laneE};
   }
 };

@@ -2,8 +2,8 @@
 // also of type Real. A sum takes a maximum, two shifts and an addition; no logarithm, no underflow.
 // Included inside a namespace; S is a vector type of simd_*.h, or a single number on a GPU.
 //
-// e is exact while it stays below 2^24 (2^53). "Zero" is an e near zeroExponent: it absorbs whatever
-// is added to it, and scaling by its distance to any real exponent gives exactly 0.
+// e is exact while it stays below 2^24 (2^53). "Zero" is an e near zeroExponent: it absorbs
+// whatever is added to it, and scaling by its distance to any real exponent gives exactly 0.
 
 template <class S>
 struct Extended {
@@ -23,9 +23,7 @@ struct Extended {
     return {S::add(S::scale(a.m, S::sub(a.e, e)), S::scale(b.m, S::sub(b.e, e))), e};
   }
 
-  static CTC_INLINE Number mul(Number a, Number b) {
-    return {S::mul(a.m, b.m), S::add(a.e, b.e)};
-  }
+  static CTC_INLINE Number mul(Number a, Number b) { return {S::mul(a.m, b.m), S::add(a.e, b.e)}; }
 
   static CTC_INLINE Number select(typename S::M m, Number a, Number b) {
     return {S::select(m, a.m, b.m), S::select(m, a.e, b.e)};

@@ -4,9 +4,9 @@
 //   d loss / d logits[t][c]   = softmax[t][c] - occupancy[t][c]
 //   d loss / d logProbs[t][c] = -occupancy[t][c], or exp(logProb) - occupancy as PyTorch has it
 //
-// occupancy[t][c] is the sum of the posteriors of the states that emit class c. A label may stand in
-// many lanes: with frames in lanes (the posteriors transposed) each lane's column is added to its
-// slot's as one vector, without conflicts and in a fixed order.
+// occupancy[t][c] is the sum of the posteriors of the states that emit class c. A label may stand
+// in many lanes: with frames in lanes (the posteriors transposed) each lane's column is added to
+// its slot's as one vector, without conflicts and in a fixed order.
 
 // Frames whose posteriors are known and whose gradient rows are not written yet.
 template <class S>
@@ -15,8 +15,8 @@ struct PosteriorGroup {
   int32_t count = 0;
   int64_t frame[S::W];
   Band band[S::W];
-  Real blank[S::W];  // posterior of all blanks, not yet normalised
-  Real norm[S::W];   // 1 / sum over the frame's states
+  Real blank[S::W];           // posterior of all blanks, not yet normalised
+  Real norm[S::W];            // 1 / sum over the frame's states
   Real* posterior = nullptr;  // [W frames][lanes], valid inside each frame's band
   Real* occupancy = nullptr;  // [slots.padded][W]; after transposing, tiles of [W frames][W slots]
   Real* softmax = nullptr;    // [W frames][slots.padded] exp(x - ref), where slots are classes
@@ -33,7 +33,7 @@ struct GradientRows {
 
   static void occupancies(PosteriorGroup<S>& group, const Slots<Real>& slots, int32_t lanes) {
     const V zero = S::set(Real(0));
-    for (int32_t k = 0; k < slots.padded; ++k) S::store(group.occupancy + k * W, zero);
+    for (int32_t k = 0; k < slots.end; ++k) S::store(group.occupancy + k * W, zero);
     Band all = group.band[0];
     for (int32_t f = 1; f < group.count; ++f) {
       all.first = std::min(all.first, group.band[f].first);
@@ -42,8 +42,7 @@ struct GradientRows {
     for (int32_t v = all.first; v <= all.last; ++v) {
       V tile[W];
       for (int32_t f = 0; f < W; ++f) {
-        const bool inside =
-            f < group.count && v >= group.band[f].first && v <= group.band[f].last;
+        const bool inside = f < group.count && v >= group.band[f].first && v <= group.band[f].last;
         tile[f] = inside ? S::load(group.posterior + int64_t{f} * lanes + v * W) : zero;
       }
       S::transpose(tile);
@@ -56,7 +55,7 @@ struct GradientRows {
     for (int32_t f = group.count; f < W; ++f) group.blank[f] = 0;
     Real* const column = group.occupancy + slots.blank * W;
     S::store(column, S::add(S::load(column), S::load(group.blank)));
-    for (int32_t k = 0; k < slots.padded; k += W) {
+    for (int32_t k = 0; k < slots.end; k += W) {
       V tile[W];
       for (int32_t i = 0; i < W; ++i) tile[i] = S::load(group.occupancy + (k + i) * W);
       S::transpose(tile);

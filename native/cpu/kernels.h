@@ -44,8 +44,8 @@ class UtteranceKernel {
  public:
   virtual ~UtteranceKernel() = default;
   virtual void inward(int half) = 0;
-  virtual void inward() = 0;   // both halves, frame by frame in turn: the same bits, faster
-  virtual Meeting meet() = 0;  // after both halves went inward
+  virtual void inward() = 0;           // both halves, frame by frame in turn: the same bits, faster
+  virtual Meeting meet() = 0;          // after both halves went inward
   virtual void outward(int half) = 0;  // after meet() said ok; writes the half's gradient rows
   virtual void outward() = 0;
 };

@@ -1,6 +1,8 @@
 // All bodies for one instruction set: a kernel file includes this inside its own namespace and
 // target region, after its simd_*.h. No include guard: it is meant to be included once a file.
 
+// Each builds on those before it.
+// clang-format off
 #include "cpu/exp.inl"
 #include "cpu/element.inl"
 #include "cpu/rows.inl"
@@ -10,13 +12,14 @@
 #include "cpu/gradient.inl"
 #include "cpu/utterance.inl"
 #include "cpu/sweep.inl"
+// clang-format on
 
 template <class S, class E>
 UtteranceKernel* makeSweep(const UtteranceProblem& problem, Arena& arena) {
   using Kernel = Sweep<S, E>;
   Kernel* const place = arena.take<Kernel>(1);
   if (arena.counting()) {
-    Kernel(problem, arena);
+    [[maybe_unused]] const Kernel sized(problem, arena);
     return nullptr;
   }
   return new (place) Kernel(problem, arena);

@@ -1,9 +1,9 @@
 // One frame of the lattice recursion in extended range.
 // Included inside a namespace and a target region.
 //
-// States come in pairs, lane i = (blank i, label i), i = 0 .. L (there is no label L: its emission is
-// zero). A row holds its vectors one after another, each as [blank m | blank e | label m | label e],
-// W numbers each. A state that no path has reached is zero.
+// States come in pairs, lane i = (blank i, label i), i = 0 .. L (there is no label L: its emission
+// is zero). A row holds its vectors one after another, each as [blank m | blank e | label m | label
+// e], W numbers each. A state that no path has reached is zero.
 //
 //   alpha:  blank'[i] = (blank[i] + label[i-1]) p(blank)
 //           label'[i] = (label[i] + (skip[i] ? blank[i] + label[i-1] : blank[i])) p(label[i])
@@ -42,8 +42,8 @@ struct Lattice {
 
   // The crossing recursion against the kept rows of the other one.
   struct Crossing {
-    const Real* kept;    // the row of this frame, emission included
-    Real pathExponent;   // exponent of the sum over all paths
+    const Real* kept;      // the row of this frame, emission included
+    Real pathExponent;     // exponent of the sum over all paths
     Real* labelPosterior;  // (out) [lanes], written inside the band only, not yet normalised
     Real blankPosterior;   // (out) sum over the blanks
     Real total;            // (out) sum over all states, 1 but for rounding and pathMantissa
@@ -156,8 +156,7 @@ struct Lattice {
   template <int Table, class Enable = void>
   struct Lookup {
     typename S::template Table<Table> m, e;
-    CTC_INLINE explicit Lookup(const Emission& emission)
-        : m(emission.tableM), e(emission.tableE) {}
+    CTC_INLINE explicit Lookup(const Emission& emission) : m(emission.tableM), e(emission.tableE) {}
     CTC_INLINE Number at(const Emission& emission, int32_t v) const {
       const int32_t* slot = emission.laneSlot + v * W;
       return {m.at(slot), e.at(slot)};

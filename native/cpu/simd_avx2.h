@@ -17,9 +17,7 @@ struct F32 {
     const __m256i k = firstN(n);
     return _mm256_blendv_ps(set(fill), _mm256_maskload_ps(p, k), _mm256_castsi256_ps(k));
   }
-  static CTC_INLINE void storePartial(Real* p, V v, int n) {
-    _mm256_maskstore_ps(p, firstN(n), v);
-  }
+  static CTC_INLINE void storePartial(Real* p, V v, int n) { _mm256_maskstore_ps(p, firstN(n), v); }
   static CTC_INLINE V add(V a, V b) { return _mm256_add_ps(a, b); }
   static CTC_INLINE V sub(V a, V b) { return _mm256_sub_ps(a, b); }
   static CTC_INLINE V mul(V a, V b) { return _mm256_mul_ps(a, b); }
@@ -145,9 +143,7 @@ struct F64 {
     const __m256i k = firstN(n);
     return _mm256_blendv_pd(set(fill), _mm256_maskload_pd(p, k), _mm256_castsi256_pd(k));
   }
-  static CTC_INLINE void storePartial(Real* p, V v, int n) {
-    _mm256_maskstore_pd(p, firstN(n), v);
-  }
+  static CTC_INLINE void storePartial(Real* p, V v, int n) { _mm256_maskstore_pd(p, firstN(n), v); }
   static CTC_INLINE V add(V a, V b) { return _mm256_add_pd(a, b); }
   static CTC_INLINE V sub(V a, V b) { return _mm256_sub_pd(a, b); }
   static CTC_INLINE V mul(V a, V b) { return _mm256_mul_pd(a, b); }

@@ -144,9 +144,8 @@ struct BaselineLanes {
     return n;
   }
   static CTC_INLINE V select(M m, V a, V b) {
-    return map([&](int i) {
-      return fromBits((m.v[i] & bitsOf(a.v[i])) | (~m.v[i] & bitsOf(b.v[i])));
-    });
+    return map(
+        [&](int i) { return fromBits((m.v[i] & bitsOf(a.v[i])) | (~m.v[i] & bitsOf(b.v[i]))); });
   }
   static CTC_INLINE bool all(M m) {
     Bits r = ~Bits{0};

@@ -1,5 +1,5 @@
-// One utterance's loss and gradient: two recursions that meet in the middle, then cross each other's
-// kept rows. Included inside a namespace and a target region; kernels.h tells the phases.
+// One utterance's loss and gradient: two recursions that meet in the middle, then cross each
+// other's kept rows. Included inside a namespace and a target region; kernels.h tells the phases.
 //
 // A half keeps the rows of its last block of frames; of the blocks before it only the row in front,
 // from which they are recomputed when the other recursion gets there.
@@ -40,8 +40,8 @@ class Sweep final : public UtteranceKernel {
     const Part& head = u_.half[0];
     const Part& tail = u_.half[1];
     const Real lowest = std::min(head.lowest, tail.lowest);
-    const bool exact = -lowest <= frameRange &&
-                       -lowest * static_cast<Real>(u_.problem.frames) <= exponentRange;
+    const bool exact =
+        -lowest <= frameRange && -lowest * static_cast<Real>(u_.problem.frames) <= exponentRange;
     if (head.nonfinite || tail.nonfinite || !exact) {
       meeting.needsWide = sizeof(Real) == 4;
       meeting.status = Status::nonfinite;
@@ -105,15 +105,17 @@ class Sweep final : public UtteranceKernel {
       sum = Row::sumExp(row, u_.problem.classes, ref, u_.rowStart(next));
       Emit::template split<true>(u_.slots, ref, h.emissions, i, nullptr, &c.lowest);
     } else {
-      if (!Emit::allBelowInfinity(u_.slots, h.emissions.inputs)) h.nonfinite = true;
       ref = Emit::maximum(u_.slots, h.emissions.inputs);
-      if (ref == -Row::inf) ref = 0;  // no path: every emission is zero
+      const bool masked = ref == -Row::inf;
+      if (masked || !Emit::allBelowInfinity(u_.slots, h.emissions.inputs)) h.nonfinite = true;
+      if (masked) ref = 0;
       h.logNorm -= static_cast<double>(ref);
       Emit::template split<true>(u_.slots, ref, h.emissions, i, nullptr, &c.lowest);
       sum = 1;
     }
     if (u_.reference != nullptr) u_.reference[t] = ref;
-    if (!(sum < std::numeric_limits<double>::infinity())) {
+    // The maximum alone contributes 1: less, or NaN, means that there is none.
+    if (!(sum >= 1 && sum < std::numeric_limits<double>::infinity())) {
       h.nonfinite = true;
       sum = 1;
     }

@@ -10,9 +10,9 @@ struct Half {
   int64_t count = 0;        // frames
   int64_t blockFrames = 0;  // whose rows are kept at once
   int64_t blocks = 0;
-  Real* kept = nullptr;         // [blockFrames][row]
-  Real* checkpoints = nullptr;  // [blocks][row]: the row before each block
-  Real* middle = nullptr;       // [row]: the row at the middle
+  Real* kept = nullptr;                 // [blockFrames][row]
+  Real* checkpoints = nullptr;          // [blocks][row]: the row before each block
+  Real* middle = nullptr;               // [row]: the row at the middle
   Real* cross[2] = {nullptr, nullptr};  // [row] each: the other recursion, passing through
   Emissions<S> emissions;
   typename E::Type* contiguous = nullptr;  // [C] a row whose classes are not neighbours in memory
@@ -31,7 +31,7 @@ class Utterance {
   static constexpr int W = S::W;
   static constexpr int32_t fewClasses = 64;  // up to here every class is a slot
   // Kept rows of a half; more are recomputed from checkpoints. Both halves' fit into an L2 cache.
-  static constexpr int64_t blockBytes = 384 << 10;
+  static constexpr int64_t blockBytes = 192 << 10;
 
   Utterance(const UtteranceProblem& p, Arena& arena)
       : problem(p), lanes((p.labelCount + 1 + W - 1) / W * W) {
@@ -41,10 +41,10 @@ class Utterance {
     half[1].count = p.frames - p.frames / 2;
 
     slots.everyClass = logits() && p.classes <= fewClasses;
-    const int64_t most = slots.everyClass
-                             ? p.classes
-                             : std::min<int64_t>(p.classes, int64_t{p.labelCount} + 1);
+    const int64_t most =
+        slots.everyClass ? p.classes : std::min<int64_t>(p.classes, int64_t{p.labelCount} + 1);
     slots.padded = static_cast<int32_t>((most + W - 1) / W * W);
+    slots.end = slots.padded;
     table = slots.padded <= 2 * W ? 2 : slots.padded <= 4 * W ? 4 : 0;
     if (table > S::lookupVectors) table = 0;
     slots.padded = std::max(slots.padded, table * W);
@@ -59,7 +59,12 @@ class Utterance {
     int32_t* const slotOf = slots.everyClass ? nullptr : arena.take<int32_t>(p.classes);
     if (arena.counting()) return;
     fillSlots(slotOf);
+    slots.end = (slots.count + W - 1) / W * W;
     for (Half<S, E>& h : half) {
+      std::fill(h.emissions.tableM, h.emissions.tableM + Emissions<S>::most * slots.padded,
+                Real(1));
+      std::fill(h.emissions.tableE, h.emissions.tableE + Emissions<S>::most * slots.padded,
+                Extended<S>::zeroExponent);
       if (h.group.scratch != nullptr && sparse()) {
         std::fill(h.group.scratch, h.group.scratch + p.classes, Real(0));
       }
@@ -129,8 +134,10 @@ class Utterance {
     const int64_t rowBytes = row() * static_cast<int64_t>(sizeof(Real));
     h.blockFrames = 2;
     if (gradient()) {
+      // With blocks of sqrt(count) frames rows and checkpoints take the least room; shorter ones
+      // that stay in the cache are worth up to twice that.
       const int64_t root = static_cast<int64_t>(std::sqrt(static_cast<double>(h.count))) + 1;
-      h.blockFrames = std::max(blockBytes / rowBytes, root);
+      h.blockFrames = std::max(blockBytes / rowBytes, root / 4);
     }
     h.blockFrames = std::max<int64_t>(1, std::min(h.blockFrames, h.count));
     h.blocks = (h.count + h.blockFrames - 1) / h.blockFrames;
@@ -182,9 +189,7 @@ class Utterance {
     }
     for (int32_t i = 0; i < lanes; ++i) {
       const bool label = i < count;
-      slots.ofLane[i] = !label             ? slots.blank
-                        : slots.everyClass ? labels[i]
-                                           : slotOf[labels[i]];
+      slots.ofLane[i] = !label ? slots.blank : slots.everyClass ? labels[i] : slotOf[labels[i]];
       if (label) slots.used[slots.ofLane[i]] = allBits();
       skip[i] = mask(label && i > 0 && labels[i] != labels[i - 1]);
     }

@@ -1,4 +1,6 @@
 // The decoders against the enumeration of every path, and against hand-computed scores.
+#include "ctc/decode.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -10,7 +12,6 @@
 #include "check.h"
 #include "core/beam_guide.h"
 #include "core/rows.h"
-#include "ctc/decode.h"
 
 namespace {
 
@@ -465,8 +466,7 @@ TEST(arpa_errors_name_the_line) {
   CHECK(with("\\end\\", "").find("the text ended without \\end\\") != std::string::npos);
   CHECK(with("-0.1\tba </s>", "-0.1\tba").find("line 15: a 2-gram line has") == 0);
   CHECK(arpaError("").find("not an ARPA file") != std::string::npos);
-  CHECK(arpaError("mmap lm http://kheafield.com/code\n").find("KenLM binary") !=
-        std::string::npos);
+  CHECK(arpaError("mmap lm http://kheafield.com/code\n").find("KenLM binary") != std::string::npos);
   CHECK(arpaError(std::string(1 << 21, 'x')).find("longer than 1 MiB") != std::string::npos);
 }
 
@@ -492,9 +492,14 @@ TEST(arpa_survives_damage) {
     for (int edits = 1 + round % 4; edits > 0; --edits) {
       const size_t at = random() % text.size();
       switch (random() % 3) {
-        case 0: text[at] = bytes[random() % sizeof bytes]; break;
-        case 1: text.erase(at, random() % 20); break;
-        default: text.insert(at, text.substr(random() % text.size(), random() % 30));
+        case 0:
+          text[at] = bytes[random() % sizeof bytes];
+          break;
+        case 1:
+          text.erase(at, random() % 20);
+          break;
+        default:
+          text.insert(at, text.substr(random() % text.size(), random() % 30));
       }
     }
     const auto model = arpa(text);
@@ -561,8 +566,8 @@ TEST(beam_with_a_language_model_equals_enumeration) {
       const DecodedPath& path = decoded.paths[i];
       const double acoustic = expected.at(path.labels).total;
       CHECK_NEAR(path.logProb, acoustic, 1e-12);
-      CHECK_NEAR(path.score,
-                 acoustic + handScore(*options.lm, split(path.labels), 0.7, 0.9, -3), 1e-6);
+      CHECK_NEAR(path.score, acoustic + handScore(*options.lm, split(path.labels), 0.7, 0.9, -3),
+                 1e-6);
       if (i > 0) CHECK(decoded.paths[i - 1].score >= path.score);
     }
   }

@@ -15,9 +15,9 @@ struct LossProblem {
   GradientOf gradientOf = GradientOf::input;
   // [N], multiplied into utterance n's gradient before it is rounded; null: all 1.
   const double* gradientScale = nullptr;
-  OutputTensor gradient;      // (out) T x N x C, written whole; exactly 0 at and beyond inputLengths[n]
-  double* losses = nullptr;   // (out) [N]: Infinity where infeasible, NaN where nonfinite
-  Status* status = nullptr;   // (out) [N]
+  OutputTensor gradient;  // (out) T x N x C, written whole; exactly 0 at and beyond inputLengths[n]
+  double* losses = nullptr;  // (out) [N]: Infinity where infeasible, NaN where nonfinite
+  Status* status = nullptr;  // (out) [N]
   Execution execution;
 };
 

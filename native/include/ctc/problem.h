@@ -54,8 +54,8 @@ struct Targets {
 
 // How a call may use the machine.
 struct Execution {
-  int32_t threads = 1;                             // at least 1, the caller included
-  const std::atomic<bool>* cancelled = nullptr;    // polled between blocks of frames
+  int32_t threads = 1;                           // at least 1, the caller included
+  const std::atomic<bool>* cancelled = nullptr;  // polled between blocks of frames
 };
 
 }  // namespace ctc

@@ -1,0 +1,136 @@
+import { rangeError, show, typeError } from './errors.js';
+
+/** How a class stands to words; the numbers of native/core/beam_guide.h. */
+export const Role = { inside: 0, delimiter: 1, starts: 2 } as const;
+
+/** What the classes spell. */
+export interface Spelling {
+  /** C strings, without the delimiter that marks a word's first piece. */
+  readonly pieces: readonly string[];
+  readonly roles: Uint8Array;
+  /** Undefined: there are no words. In a text a space stands for it. */
+  readonly delimiter: string | undefined;
+}
+
+/** Checks `tokens` and `wordDelimiter`; undefined when there are no tokens. */
+export function resolveSpelling(
+  tokens: unknown,
+  wordDelimiter: unknown,
+  classes: number,
+  blank: number,
+): Spelling | undefined {
+  if (wordDelimiter !== undefined && wordDelimiter !== null && typeof wordDelimiter !== 'string') {
+    throw typeError(
+      'ERR_CTC_INVALID_ARG_TYPE',
+      `wordDelimiter must be a token or null, not ${show(wordDelimiter)}`,
+    );
+  }
+  if (tokens === undefined) {
+    if (typeof wordDelimiter !== 'string') return undefined;
+    throw rangeError('ERR_CTC_INVALID_ARG_VALUE', 'wordDelimiter needs tokens to be found in');
+  }
+  if (!Array.isArray(tokens)) {
+    throw typeError(
+      'ERR_CTC_INVALID_ARG_TYPE',
+      `tokens must be an array of strings, one for each class, not ${show(tokens)}`,
+    );
+  }
+  if (tokens.length !== classes) {
+    throw rangeError(
+      'ERR_CTC_INVALID_LENGTH',
+      `tokens has ${tokens.length} entries; the input has ${classes} classes, the blank included`,
+    );
+  }
+  const given = tokens.map((token: unknown, c) => {
+    if (typeof token === 'string') return c === blank ? '' : token;
+    throw typeError(
+      'ERR_CTC_INVALID_ARG_TYPE',
+      `tokens[${c}] must be a string, not ${show(token)}`,
+    );
+  });
+  const fallback = given.includes(' ') ? ' ' : undefined;
+  const delimiter = wordDelimiter === undefined ? fallback : (wordDelimiter ?? undefined);
+  const roles = new Uint8Array(classes);
+  if (delimiter === undefined) return { pieces: given, roles, delimiter };
+  if (delimiter === '') {
+    throw rangeError(
+      'ERR_CTC_INVALID_ARG_VALUE',
+      'wordDelimiter is empty; null says that there are no words',
+    );
+  }
+  const pieces = given.map((token, c) => {
+    if (!token.startsWith(delimiter)) return token;
+    roles[c] = token === delimiter ? Role.delimiter : Role.starts;
+    return token.slice(delimiter.length);
+  });
+  if (!roles.some((role) => role !== Role.inside)) {
+    throw rangeError(
+      'ERR_CTC_INVALID_ARG_VALUE',
+      `wordDelimiter is ${show(delimiter)}, and no token is that or begins with it`,
+    );
+  }
+  return { pieces, roles, delimiter };
+}
+
+/** A label and the frames it was emitted on. */
+export interface DecodedToken {
+  /** Its class. */
+  readonly label: number;
+  /** Its symbol; undefined without `tokens`. */
+  readonly text: string | undefined;
+  /** Mean probability of the class over the token's frames, 0 to 1. */
+  readonly score: number;
+  /** First frame. */
+  readonly start: number;
+  /** The frame after the last one. */
+  readonly end: number;
+}
+
+/** A word and the frames of its tokens. */
+export interface DecodedWord {
+  readonly text: string;
+  /** Mean of its tokens' scores. */
+  readonly score: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The text of labels. Delimiters that are no spaces become some, and none is left at the ends. */
+export function textOf(labels: Int32Array, spelling: Spelling): string {
+  let text = '';
+  for (const label of labels) {
+    text += spelling.roles[label] === Role.inside ? '' : ' ';
+    text += spelling.pieces[label];
+  }
+  return spelling.delimiter === undefined || spelling.delimiter === ' ' ? text : text.trim();
+}
+
+/** The words between delimiters; `names` are what they are called, where that is not what they spell. */
+export function wordsOf(
+  tokens: readonly DecodedToken[],
+  spelling: Spelling,
+  names: readonly string[] | undefined,
+): DecodedWord[] {
+  const words: DecodedWord[] = [];
+  let parts: DecodedToken[] = [];
+  const close = () => {
+    const first = parts[0];
+    const last = parts.at(-1);
+    if (first === undefined || last === undefined) return;
+    const spelled = parts.map((part) => spelling.pieces[part.label]).join('');
+    words.push({
+      text: names?.[words.length] ?? spelled,
+      score: parts.reduce((sum, part) => sum + part.score, 0) / parts.length,
+      start: first.start,
+      end: last.end,
+    });
+    parts = [];
+  };
+  for (const token of tokens) {
+    const role = spelling.roles[token.label];
+    if (role !== Role.inside) close();
+    if (role !== Role.delimiter) parts.push(token);
+  }
+  close();
+  return words;
+}
