@@ -36,9 +36,11 @@ function compile({ project, stamp, sources }) {
     process.stderr.write('node-ctc: TypeScript is not installed: run `npm install` first.\n');
     process.exit(1);
   }
-  // What tsc remembers of an output that is gone would keep it from writing it again.
-  const memory = path.basename(project).replace(/^tsconfig\.(.*)\.json$/, '$1.tsbuildinfo');
-  if (!fs.existsSync(stamp)) fs.rmSync(at('build', 'ts', memory), { force: true });
+  // Without the result of the last run, what the compiler remembers of it would make it skip files.
+  if (!fs.existsSync(stamp)) {
+    const memory = project.replace(/^tsconfig\.(.*)\.json$/, '$1.tsbuildinfo');
+    fs.rmSync(at('build', 'ts', memory), { force: true });
+  }
   const startedAt = new Date();
   const run = spawnSync(process.execPath, [compiler, '-p', at(project)], {
     cwd: root,
