@@ -127,7 +127,7 @@ function packReal(folder) {
   const corpora = ['ocr', 'speech'].map((name) => {
     // Every second line of the larger corpus is kept.
     const step = name === 'ocr' ? 2 : 1;
-    const { blank, reductions, utterances } = JSON.parse(
+    const { blank, reductions, cer, utterances } = JSON.parse(
       readFileSync(join(folder, name, 'torch_loss.json'), 'utf8'),
     );
     const frames = readFileSync(join(folder, name, 'manifest.jsonl'), 'utf8')
@@ -153,7 +153,7 @@ function packReal(folder) {
       });
       arrays[`${name}/${checkpoint}`] = data;
     }
-    return { name, blank, shape, step, reductions, utterances };
+    return { name, blank, shape, step, reductions, cer, utterances };
   });
   write('real.bin.br', { corpora }, arrays);
 }
