@@ -3,8 +3,29 @@
  *
  * @packageDocumentation
  */
+export {
+  type Alignment,
+  type AlignOptions,
+  type AlignResult,
+  type AlignSyncOptions,
+  forcedAlign,
+  forcedAlignSync,
+  type Star,
+} from './align.js';
+export type { BatchOptions, BatchSyncOptions } from './batch.js';
 export { type DeviceInfo, devices } from './device.js';
 export { type Coded, CtcError, type CtcErrorCode } from './errors.js';
+export {
+  type ExplainedPath,
+  type ExplainInput,
+  type ExplainOptions,
+  type ExplainSyncOptions,
+  type Explanation,
+  explain,
+  explainSync,
+  type LatticeState,
+  type Reading,
+} from './explain.js';
 export { type Info, info } from './info.js';
 export { ctcLoss, ctcLossSync } from './loss.js';
 export type { GradientFor, LossFor, LossResult, Status } from './lossCall.js';
@@ -16,8 +37,28 @@ export type {
   LossSyncOptions,
   Reduction,
 } from './lossOptions.js';
+export {
+  type AlignedUnit,
+  type ErrorCounts,
+  type ErrorRate,
+  type ErrorRateOptions,
+  type ErrorUnit,
+  errorRate,
+  type Transcript,
+  type UtteranceErrors,
+} from './metrics.js';
 export type { Buffers, Device, InputKind, IntegerArray, Layout } from './options.js';
+export { collapse, countPaths, latticePaths } from './paths.js';
+export {
+  type Posterior,
+  type PosteriorOptions,
+  type PosteriorResult,
+  type PosteriorSyncOptions,
+  posteriors,
+  posteriorsSync,
+} from './posteriors.js';
 export type { Profile } from './profiles.js';
 export type { Sums } from './reduce.js';
+export { mergeTokens, type TokenSpan, type WordSpan, wordSpans } from './spans.js';
 export type { Targets, TargetTensor } from './targets.js';
 export type { Float16View, TensorData, TensorLike, TensorType } from './tensor.js';
