@@ -1,5 +1,5 @@
 /**
- * CTC (connectionist temporal classification) for Node: loss and gradient from one native core.
+ * CTC (connectionist temporal classification) for Node: loss, gradient and decoding from one native core.
  *
  * @packageDocumentation
  */
@@ -13,6 +13,23 @@ export {
   type Star,
 } from './align.js';
 export type { BatchOptions, BatchSyncOptions } from './batch.js';
+export { beamDecode, beamDecodeSync, greedyDecode, greedyDecodeSync } from './decode.js';
+export type {
+  BeamPath,
+  BeamUtterance,
+  DecodedPath,
+  DecodeResult,
+  GreedyUtterance,
+} from './decodeCall.js';
+export type {
+  AsyncOptions,
+  BeamOptions,
+  BeamSyncOptions,
+  DecodeOptions,
+  GreedyOptions,
+  GreedySyncOptions,
+} from './decodeOptions.js';
+export type { DecodedToken, DecodedWord } from './decodeText.js';
 export { type DeviceInfo, devices } from './device.js';
 export { type Coded, CtcError, type CtcErrorCode } from './errors.js';
 export {
@@ -27,6 +44,13 @@ export {
   type Reading,
 } from './explain.js';
 export { type Info, info } from './info.js';
+export { Lexicon, type LexiconEntry, type LexiconOptions } from './lexicon.js';
+export {
+  LanguageModel,
+  loadLanguageModel,
+  loadLanguageModelSync,
+  parseLanguageModel,
+} from './lm.js';
 export { ctcLoss, ctcLossSync } from './loss.js';
 export type { GradientFor, LossFor, LossResult, Status } from './lossCall.js';
 export type {
