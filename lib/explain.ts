@@ -1,7 +1,7 @@
 import { type Alignment, forcedAlign, forcedAlignSync } from './align.js';
 import { allocate } from './batch.js';
 import { rangeError, show, typeError } from './errors.js';
-import { bfloat16ToNumber, float16ToNumber } from './io/half.js';
+import { type ExplainInput, logSoftmax, readRows, takeLogs } from './explainInput.js';
 import type { Status } from './lossCall.js';
 import {
   checkOptions,
@@ -15,10 +15,7 @@ import { collapse, countPaths, latticePaths } from './paths.js';
 import { type Posterior, posteriors, posteriorsSync } from './posteriors.js';
 import type { TokenSpan } from './spans.js';
 import { resolveTargets } from './targets.js';
-import { DType, type ResolvedTensor, resolveTensor, type TensorLike } from './tensor.js';
-
-/** What the numbers are; probabilities only here, for worked examples. */
-export type ExplainInput = 'logits' | 'logProbs' | 'probabilities';
+import { resolveTensor, type TensorLike } from './tensor.js';
 
 /** Options of {@link explainSync}. */
 export interface ExplainSyncOptions {
@@ -179,12 +176,14 @@ export function explainSync(
   return finishExplain(question, lattice.utterances[0]!, alignment.utterances[0]!);
 }
 
-/** Checked arguments, with the input as dense float64 log-probabilities. */
+/** Checked arguments, with the input copied as dense float64. */
 interface Question {
+  /** Logits or log-probabilities. */
   readonly rows: { readonly data: Float64Array; readonly shape: readonly [number, number] };
+  readonly logProbs: Float64Array;
   readonly labels: number[];
   readonly symbols: readonly string[];
-  readonly call: { readonly input: 'logProbs'; readonly blank: number };
+  readonly call: { readonly input: 'logits' | 'logProbs'; readonly blank: number };
   readonly maxPaths: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -211,18 +210,21 @@ function prepareExplain(
   const maxPaths = integer(given.maxPaths, 'maxPaths', 0, 1_000_000, 1000);
   const signal = resolveSignal(given.signal);
   signal?.throwIfAborted();
-  const rows = { data: readLogProbs(tensor, kind), shape: [frames, classes] as const };
-  return { rows, labels, symbols, call: { input: 'logProbs', blank }, maxPaths, signal };
+  const data = readRows(tensor);
+  if (kind === 'probabilities') takeLogs(data, classes);
+  const rows = { data, shape: [frames, classes] as const };
+  const logProbs = kind === 'logits' ? logSoftmax(data, classes) : data;
+  const call = { input: kind === 'logits' ? kind : 'logProbs', blank } as const;
+  return { rows, logProbs, labels, symbols, call, maxPaths, signal };
 }
 
 function finishExplain(
-  { rows, labels, symbols, call, maxPaths }: Question,
+  { rows, logProbs, labels, symbols, call, maxPaths }: Question,
   lattice: Posterior,
   alignment: Alignment,
 ): Explanation {
   const { blank } = call;
   const [frames, classes] = rows.shape;
-  const logProbs = rows.data;
   const states: LatticeState[] = [];
   for (let s = 0; s < lattice.states; s++) {
     const position = s % 2 === 1 ? (s - 1) / 2 : undefined;
@@ -314,61 +316,6 @@ function resolveSymbols(value: unknown, classes: number, blank: number): readonl
     );
   }
   return value.slice();
-}
-
-/** All frames as dense float64 log-probabilities. */
-function readLogProbs(tensor: ResolvedTensor, kind: ExplainInput): Float64Array {
-  const { frames, classes, frameStride, classStride } = tensor;
-  const read = elementReader(tensor);
-  const rows = allocate(() => new Float64Array(frames * classes));
-  for (let t = 0; t < frames; t++) {
-    const row = rows.subarray(t * classes, (t + 1) * classes);
-    for (let c = 0; c < classes; c++) row[c] = read(t * frameStride + c * classStride);
-    if (kind === 'logits') logSoftmax(row);
-    if (kind === 'probabilities') takeLogs(row, t);
-  }
-  return rows;
-}
-
-// NaN and infinities stay what they are, so that the lattice reports them.
-function logSoftmax(row: Float64Array): void {
-  const largest = row.reduce((a, b) => (b > a || Number.isNaN(b) ? b : a), -Infinity);
-  if (!Number.isFinite(largest)) {
-    row.fill(Number.NaN);
-    return;
-  }
-  const sum = row.reduce((total, x) => total + Math.exp(x - largest), 0);
-  const shift = largest + Math.log(sum);
-  for (let c = 0; c < row.length; c++) row[c] = (row[c] as number) - shift;
-}
-
-function takeLogs(row: Float64Array, frame: number): void {
-  for (let c = 0; c < row.length; c++) {
-    const p = row[c] as number;
-    if (!(p >= 0 && p <= 1.001)) {
-      throw rangeError(
-        'ERR_CTC_OUT_OF_RANGE',
-        `input[${frame}][${c}] is ${p}, which is no probability; is it input: 'logits'?`,
-      );
-    }
-    row[c] = Math.log(p);
-  }
-}
-
-function elementReader(tensor: ResolvedTensor): (i: number) => number {
-  const { data, dtype, bytesPerElement } = tensor;
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-  switch (dtype) {
-    case DType.float32:
-      return (i) => view.getFloat32(i * bytesPerElement, littleEndian);
-    case DType.float64:
-      return (i) => view.getFloat64(i * bytesPerElement, littleEndian);
-    case DType.float16:
-      return (i) => float16ToNumber(view.getUint16(i * bytesPerElement, littleEndian));
-    default:
-      return (i) => bfloat16ToNumber(view.getUint16(i * bytesPerElement, littleEndian));
-  }
 }
 
 function emissionsOf(

@@ -34,7 +34,6 @@ export { type DeviceInfo, devices } from './device.js';
 export { type Coded, CtcError, type CtcErrorCode } from './errors.js';
 export {
   type ExplainedPath,
-  type ExplainInput,
   type ExplainOptions,
   type ExplainSyncOptions,
   type Explanation,
@@ -43,6 +42,7 @@ export {
   type LatticeState,
   type Reading,
 } from './explain.js';
+export type { ExplainInput } from './explainInput.js';
 export { type Info, info } from './info.js';
 export { Lexicon, type LexiconEntry, type LexiconOptions } from './lexicon.js';
 export {

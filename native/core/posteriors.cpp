@@ -267,7 +267,7 @@ void solve(const Lattice& lattice, int64_t firstLabel) {
   p.status[n] = Status::ok;
   double taken = 0;
   for (const double x : emissions.taken) taken += x;
-  p.losses[n] = -(logOf(total) + taken);
+  p.losses[n] = 0 - (logOf(total) + taken);  // 0, not -0, for a certain target
   if (p.alpha) writeAlpha(lattice, emissions, alpha.data());
   runBackward(lattice, emissions, alpha.data());
   writeBoundaries(lattice, firstLabel);
