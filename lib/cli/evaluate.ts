@@ -7,7 +7,7 @@ import type { Manifest, ManifestRow, RowFault } from '../io/manifest.js';
 import type { NpyFile } from '../io/npy.js';
 import { makeTokenizer, type Tokens } from '../io/tokens.js';
 import { UsageError } from './exit.js';
-import { describeNonfinite, describeRows, type Outputs } from './outputs.js';
+import { describeNonfinite, describeRows, type Outputs } from '../eval/outputs.js';
 import { count } from './terminal.js';
 
 export type UtteranceStatus =
