@@ -1,7 +1,8 @@
 // `node-ctc loss`: the options, and the run from files to report.
 
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { exitCodes } from './exit.js';
+import { integerFrom } from './numbers.js';
 
 interface LossOptions {
   tokens: string;
@@ -126,14 +127,4 @@ async function run(logits: string, manifest: string, options: LossOptions): Prom
   } finally {
     await file.close();
   }
-}
-
-function integerFrom(least: number, most = 0x7fffffff): (value: string) => number {
-  return (value) => {
-    const number = /^[+-]?\d+$/.test(value) ? Number(value) : Number.NaN;
-    if (!(number >= least && number <= most)) {
-      throw new InvalidArgumentError(`It must be an integer from ${least} to ${most}.`);
-    }
-    return number;
-  };
 }

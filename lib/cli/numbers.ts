@@ -1,0 +1,14 @@
+// Numbers on the command line.
+
+import { InvalidArgumentError } from 'commander';
+
+/** A parser of an option's value. */
+export function integerFrom(least: number, most = 0x7fffffff): (value: string) => number {
+  return (value) => {
+    const number = /^[+-]?\d+$/.test(value) ? Number(value) : Number.NaN;
+    if (!(number >= least && number <= most)) {
+      throw new InvalidArgumentError(`It must be an integer from ${least} to ${most}.`);
+    }
+    return number;
+  };
+}
