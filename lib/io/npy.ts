@@ -71,12 +71,12 @@ export class NpyFile {
 
   /** Opens a file and reads its header alone. Throws `ERR_CTC_FILE`. */
   static async open(path: string, options: NpyOptions = {}): Promise<NpyFile> {
-    const file = await PreadFile.open(path);
+    const file = PreadFile.open(path);
     try {
       const { array, header } = locateNpy(file, 0, file.size, options);
       return new NpyFile(file, array, header);
     } catch (error) {
-      await file.close();
+      file.close();
       throw error;
     }
   }
@@ -107,8 +107,8 @@ export class NpyFile {
     };
   }
 
-  close(): Promise<void> {
-    return this.#file.close();
+  async close(): Promise<void> {
+    this.#file.close();
   }
 }
 
