@@ -43,15 +43,16 @@ function buildCuda({ architectures = [], output, build, stdio = 'inherit' } = {}
   const folder = output ?? path.join(root, 'build', 'Release');
   const defines = {
     CTC_CUDA: 'ON',
+    CTC_ADDON: 'OFF',
     CTC_TESTS: 'OFF',
     CTC_CUDA_ARCHITECTURES: architectures.join(';'),
     CTC_CUDA_OUTPUT: folder,
     CMAKE_CUDA_COMPILER: fs.existsSync(nvcc) ? nvcc : undefined,
   };
   const args = [
-    path.join(path.dirname(require.resolve('cmake-js/package.json')), 'bin', 'cmake-js'),
+    require.resolve('cmake-js/bin/cmake-js'),
     'compile',
-    `--out=${build ?? path.join(root, 'build-cuda')}`,
+    `--out=${build ?? path.join(root, 'build-cmake-cuda')}`,
     '--target=ctc_cuda',
     '--parallel=2',
     ...Object.entries(defines)

@@ -1,12 +1,16 @@
 #include "ctc/backend.h"
 
+#include <atomic>
 #include <cstdio>
 #include <mutex>
 
 #include "core/backend_library.h"
+#include "core/check.h"
 
 namespace ctc {
 namespace {
+
+std::atomic<const Backend*> found{nullptr};
 
 void open(const char* path, OpenedBackend* opened) {
   char problem[384] = {};
@@ -23,6 +27,7 @@ void open(const char* path, OpenedBackend* opened) {
     return;
   }
   opened->backend = backend;
+  found = backend;
 }
 
 }  // namespace
@@ -32,6 +37,17 @@ const OpenedBackend& openBackend(const char* path) {
   static std::once_flag once;
   std::call_once(once, [&] { open(path, &opened); });
   return opened;
+}
+
+const Backend* openedBackend() { return found; }
+
+int32_t lossOnDevice(int32_t device, const LossProblem& problem, Placement placement) {
+  const Backend* const backend = openedBackend();
+  if (backend == nullptr || !targetsInRange(problem.input, problem.targets, problem.inputLengths,
+                                            problem.blank, nullptr)) {
+    return static_cast<int32_t>(Result::badArgument);
+  }
+  return backend->loss(device, &problem, placement);
 }
 
 }  // namespace ctc

@@ -78,4 +78,11 @@ struct OpenedBackend {
 // threads may outlive every caller.
 const OpenedBackend& openBackend(const char* path);
 
+// The backend that was opened; null when none was.
+const Backend* openedBackend();
+
+// ctc::loss() on a device of the opened backend, its checks of labels and lengths included. Answers
+// as Backend does.
+int32_t lossOnDevice(int32_t device, const LossProblem& problem, Placement placement);
+
 }  // namespace ctc
