@@ -165,9 +165,7 @@ export function finishLoss(
   const result = {
     loss: reduceLosses(sums, options.reduction, options.denominator) as never,
     losses,
-    gradient: (call.place.gradient === undefined
-      ? call.output?.array
-      : options.gradient) as never,
+    gradient: (call.place.gradient === undefined ? call.output?.array : options.gradient) as never,
     status,
     sums,
   };

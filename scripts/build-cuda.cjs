@@ -40,6 +40,12 @@ function buildCuda({ architectures = [], output, build, stdio = 'inherit' } = {}
         'or name the compiler in CUDACXX.',
     };
   }
+  let cmakeJs;
+  try {
+    cmakeJs = require.resolve('cmake-js/bin/cmake-js');
+  } catch {
+    return { ok: false, message: 'cmake-js is not installed: npm install --save-dev cmake-js' };
+  }
   const folder = output ?? path.join(root, 'build', 'Release');
   const defines = {
     CTC_CUDA: 'ON',
@@ -50,7 +56,7 @@ function buildCuda({ architectures = [], output, build, stdio = 'inherit' } = {}
     CMAKE_CUDA_COMPILER: fs.existsSync(nvcc) ? nvcc : undefined,
   };
   const args = [
-    require.resolve('cmake-js/bin/cmake-js'),
+    cmakeJs,
     'compile',
     `--out=${build ?? path.join(root, 'build-cmake-cuda')}`,
     '--target=ctc_cuda',

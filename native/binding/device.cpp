@@ -20,8 +20,7 @@ napi_value answer(napi_env env, int32_t code) {
 template <size_t Count>
 bool readArguments(napi_env env, napi_callback_info info, napi_value (&values)[Count]) {
   size_t count = Count;
-  return napi_get_cb_info(env, info, &count, values, nullptr, nullptr) == napi_ok &&
-         count == Count;
+  return napi_get_cb_info(env, info, &count, values, nullptr, nullptr) == napi_ok && count == Count;
 }
 
 bool readInteger(napi_env env, napi_value value, int64_t* integer) {
@@ -53,7 +52,8 @@ napi_value backendDevices(napi_env env, napi_callback_info) {
   for (int32_t i = 0; i < count; ++i) {
     BackendDevice device;
     backend->describe(i, &device);
-    const std::string capability = std::to_string(device.major) + "." + std::to_string(device.minor);
+    const std::string capability =
+        std::to_string(device.major) + "." + std::to_string(device.minor);
     napi_value row = nullptr;
     if (napi_create_array(env, &row) != napi_ok) return nullptr;
     napi_set_element(env, row, 0, makeString(env, device.name));

@@ -68,8 +68,7 @@ class Call {
         !toInteger(p[plan::frameStride], &in.frameStride) ||
         !toInteger(p[plan::utteranceStride], &in.utteranceStride) ||
         !toInteger(p[plan::classStride], &in.classStride) || !toInteger(p[plan::blank], &blank) ||
-        !toInteger(p[plan::threads], &threads) ||
-        !toInteger(p[plan::device], &device) ||
+        !toInteger(p[plan::threads], &threads) || !toInteger(p[plan::device], &device) ||
         !toInteger(p[plan::gradientFrameStride], &out.frameStride) ||
         !toInteger(p[plan::gradientUtteranceStride], &out.utteranceStride)) {
       return Code::badArgument;

@@ -1,5 +1,5 @@
-// float16 (IEEE binary16) and bfloat16, one number at a time; rounding is to nearest even. The GPU's
-// kernels use the same functions.
+// float16 (IEEE binary16) and bfloat16, one number at a time; rounding is to nearest even. The
+// GPU's kernels use the same functions.
 #pragma once
 
 #include <cstdint>

@@ -143,8 +143,7 @@ int32_t download(int32_t device, void* to, const void* from, int64_t bytes) {
       Pipe& pipe = lease->pipes[turn % 2];
       if (left[turn % 2] == 0) return;
       check(cudaEventSynchronize(pipe.done));
-      std::memcpy(target + at, pipe.gradientStaging.data(),
-                  static_cast<size_t>(left[turn % 2]));
+      std::memcpy(target + at, pipe.gradientStaging.data(), static_cast<size_t>(left[turn % 2]));
       left[turn % 2] = 0;
     };
     int64_t turn = 0;
@@ -198,13 +197,13 @@ constexpr const char* backendName = "cuda";
 #endif
 
 constexpr Backend theBackend = {
-    backendAbi, static_cast<int32_t>(sizeof(LossProblem)),
-    backendName, deviceCount,
-    describe,    loss,
+    backendAbi,     static_cast<int32_t>(sizeof(LossProblem)),
+    backendName,    deviceCount,
+    describe,       loss,
     workspaceBytes, allocate,
-    release,     upload,
-    download,    allocatePinned,
-    releasePinned, trimSessions,
+    release,        upload,
+    download,       allocatePinned,
+    releasePinned,  trimSessions,
     errorText,
 };
 

@@ -2,8 +2,8 @@
 // lie. The same struct is filled by the host and read on the device.
 #pragma once
 
-#include "cuda/number.cuh"
 #include "ctc/problem.h"
+#include "cuda/number.cuh"
 
 namespace ctc {
 namespace cuda {
@@ -19,21 +19,21 @@ struct Utterance {
   int64_t gradient;  // the same
   int64_t inputFrameStride;
   int64_t gradientFrameStride;
-  double scale;      // multiplied into the gradient
-  int32_t frames;    // T
-  int32_t rows;      // rows of the gradient; those from T on are zeroed
-  int32_t labels;    // L
-  int32_t slots;     // distinct labels and the blank, which is slot 0
-  int64_t laneSlot;  // tables: [L] the slot of each label
-  int64_t slotClass;  // tables: [slots] the class of each slot
-  int64_t slotBegin;  // tables: [slots + 1] where each slot's labels begin, from slotLabels on
-  int64_t slotLabels;  // tables: [L] labels by slot, ascending
-  int64_t frame;       // frame arrays: [T]
-  int64_t emission;    // emissions: [T][slots]
-  int64_t kept;        // cells: [2][blockFrames][L + 1]
-  int64_t checkpoint;  // cells: [2][blocks][L + 1] the row before each block of kept rows
-  int64_t state;       // cells: [2][L + 1] where each recursion stands
-  int64_t column;      // columns: [2][tiles][T / 2 + 2]
+  double scale;         // multiplied into the gradient
+  int32_t frames;       // T
+  int32_t rows;         // rows of the gradient; those from T on are zeroed
+  int32_t labels;       // L
+  int32_t slots;        // distinct labels and the blank, which is slot 0
+  int64_t laneSlot;     // tables: [L] the slot of each label
+  int64_t slotClass;    // tables: [slots] the class of each slot
+  int64_t slotBegin;    // tables: [slots + 1] where each slot's labels begin, from slotLabels on
+  int64_t slotLabels;   // tables: [L] labels by slot, ascending
+  int64_t frame;        // frame arrays: [T]
+  int64_t emission;     // emissions: [T][slots]
+  int64_t kept;         // cells: [2][blockFrames][L + 1]
+  int64_t checkpoint;   // cells: [2][blocks][L + 1] the row before each block of kept rows
+  int64_t state;        // cells: [2][L + 1] where each recursion stands
+  int64_t column;       // columns: [2][tiles][T / 2 + 2]
   int32_t blockFrames;  // frames whose rows a recursion keeps at once
   int32_t blocks;       // ceil(frames of recursion 0 / blockFrames)
 

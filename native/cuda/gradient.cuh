@@ -25,9 +25,7 @@ struct Posteriors {
 
   __device__ R blank(int32_t lane) const { return row[lane].blank.m; }
   // Of label i of the target.
-  __device__ R label(int32_t i) const {
-    return row[number == 0 ? i : u.labels - 1 - i].label.m;
-  }
+  __device__ R label(int32_t i) const { return row[number == 0 ? i : u.labels - 1 - i].label.m; }
 };
 
 template <class R, class T>
@@ -87,7 +85,7 @@ __device__ inline void clearFrames(const Batch<R>& b, const Utterance& u) {
 
 // grid: (rows kept by both recursions / gradientWarps, utterances). `back` as in latticeKernel.
 template <class R, class T>
-__global__ void __launch_bounds__(gradientWarps * warpSize32)
+__global__ void __launch_bounds__(gradientWarps* warpSize32)
     gradientKernel(const __grid_constant__ Batch<R> b, int32_t back) {
   const Utterance u = b.utterances[blockIdx.y];
   if (u.frames == 0 || back >= u.blocks) return;

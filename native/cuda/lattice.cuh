@@ -28,11 +28,12 @@ namespace cuda {
 constexpr int stretch = 16;
 // Frames whose numbers are loaded while those before them are computed: as many as registers hold.
 template <class R, int P, bool cross>
-constexpr int ahead = sizeof(R) == 8 ? (cross ? 1 : 2) : P == 4 ? (cross ? 1 : 2)
-                                                     : P == 2 ? (cross ? 2 : 4)
-                                                              : 4;
-// Frames after which mantissas are brought back to [1, 2): they grow by at most 8.5 and shrink by at
-// most 0.7 a frame.
+constexpr int ahead = sizeof(R) == 8 ? (cross ? 1 : 2)
+                      : P == 4       ? (cross ? 1 : 2)
+                      : P == 2       ? (cross ? 2 : 4)
+                                     : 4;
+// Frames after which mantissas are brought back to [1, 2): they grow by at most 8.5 and shrink by
+// at most 0.7 a frame.
 constexpr int renormaliseEvery = 8;
 constexpr int meetThreads = 64;  // a block has at least these; sums over them have one order
 
@@ -78,8 +79,7 @@ struct Recursion {
   }
   // The column of a tile: entry k is the last lane's label before frame from + k.
   __device__ Packed<R>* column(int32_t tile, int32_t tiles) const {
-    return b.columns + u.column +
-           (static_cast<int64_t>(number) * tiles + tile) * u.columnFrames();
+    return b.columns + u.column + (static_cast<int64_t>(number) * tiles + tile) * u.columnFrames();
   }
   __device__ int32_t slot(int32_t lane) const {
     return b.tables[u.laneSlot + (number == 0 ? lane : u.labels - 1 - lane)];
@@ -106,18 +106,18 @@ struct Tile {
 
   const Recursion<R> own;
   const Recursion<R> other;
-  const int32_t begin;  // the range's first frame
-  const int32_t lane0;  // this thread's first lane
+  const int32_t begin;          // the range's first frame
+  const int32_t lane0;          // this thread's first lane
   Packed<R>* const mine;        // the tile's column; null where no tile is on the right
   const Packed<R>* const left;  // that of the tile on the left, or null
-  const bool keeps;      // its own frames' rows
-  const R pathExponent;  // of the sum over all paths, for crossing
+  const bool keeps;             // its own frames' rows
+  const R pathExponent;         // of the sum over all paths, for crossing
   N blank[P], label[P];
   int32_t slot[P];  // below 0: no label
   bool skip[P];
 
-  __device__ Tile(const Recursion<R>& self, int32_t from, int32_t tile, int32_t tiles, bool keepRows,
-                  R path)
+  __device__ Tile(const Recursion<R>& self, int32_t from, int32_t tile, int32_t tiles,
+                  bool keepRows, R path)
       : own(self),
         other{self.b, self.u, 1 - self.number},
         begin(from),
@@ -126,7 +126,7 @@ struct Tile {
         left(tile > 0 ? self.column(tile - 1, tiles) : nullptr),
         keeps(keepRows),
         pathExponent(path) {
-CTC_UNROLL
+    CTC_UNROLL
     for (int k = 0; k < P; ++k) {
       const bool real = lane0 + k < own.u.labels;
       slot[k] = real ? own.slot(lane0 + k) : -1;
@@ -137,7 +137,7 @@ CTC_UNROLL
   __device__ bool lastThread() const { return threadIdx.x % warpSize32 == warpSize32 - 1; }
 
   __device__ void load(const Cell<R>* row) {
-CTC_UNROLL
+    CTC_UNROLL
     for (int k = 0; k < P; ++k) {
       const bool inside = lane0 + k <= own.u.labels;
       blank[k] = inside ? unpacked<R>(row[lane0 + k].blank) : X::zero();
@@ -147,7 +147,7 @@ CTC_UNROLL
   }
 
   __device__ void store(Cell<R>* row) const {
-CTC_UNROLL
+    CTC_UNROLL
     for (int k = 0; k < P; ++k) {
       if (lane0 + k <= own.u.labels) row[lane0 + k] = {packed<R>(blank[k]), packed<R>(label[k])};
     }
@@ -157,14 +157,14 @@ CTC_UNROLL
     const Packed<R>* const emission = own.emission(j);
     if (left != nullptr) in.entering = left[j - begin];
     in.blank = emission[0];
-CTC_UNROLL
+    CTC_UNROLL
     for (int k = 0; k < P; ++k) {
       if (slot[k] >= 0) in.label[k] = emission[slot[k]];
     }
     if constexpr (walk == Walk::cross) {
       const int32_t labels = own.u.labels;
       const Cell<R>* const row = other.kept(own.u.frames - 1 - j);
-CTC_UNROLL
+      CTC_UNROLL
       for (int k = 0; k < P; ++k) {
         const int32_t lane = lane0 + k;
         if (lane <= labels) in.keptBlank[k] = row[labels - lane].blank;
@@ -181,7 +181,7 @@ CTC_UNROLL
       before = left == nullptr ? X::zero() : unpacked<R>(in.entering);
     }
     const bool renormalise = j % renormaliseEvery == renormaliseEvery - 1;
-CTC_UNROLL
+    CTC_UNROLL
     for (int k = 0; k < P; ++k) {
       const N onBlank = X::add(blank[k], before);
       before = label[k];
@@ -206,8 +206,7 @@ CTC_UNROLL
     const int32_t lane = lane0 + k;
     Cell<R>* const row = other.kept(own.u.frames - 1 - j);
     if (lane <= labels) {
-      row[labels - lane].blank.m =
-          X::product(unpacked<R>(in.keptBlank[k]), newBlank, pathExponent);
+      row[labels - lane].blank.m = X::product(unpacked<R>(in.keptBlank[k]), newBlank, pathExponent);
     }
     if (lane < labels) {
       row[labels - 1 - lane].label.m =
@@ -218,18 +217,18 @@ CTC_UNROLL
   // Frames [from, to) of the range; the tile on the left has done them.
   __device__ void walkStretch(int32_t from, int32_t to) {
     Inputs now[ahead], next[ahead];
-CTC_UNROLL
+    CTC_UNROLL
     for (int d = 0; d < ahead; ++d) {
       if (from + d < to) read(from + d, next[d]);
     }
     for (int32_t j = from; j < to; j += ahead) {
-CTC_UNROLL
+      CTC_UNROLL
       for (int d = 0; d < ahead; ++d) now[d] = next[d];
-CTC_UNROLL
+      CTC_UNROLL
       for (int d = 0; d < ahead; ++d) {
         if (j + ahead + d < to) read(j + ahead + d, next[d]);
       }
-CTC_UNROLL
+      CTC_UNROLL
       for (int d = 0; d < ahead; ++d) {
         if (j + d >= to) break;
         if constexpr (walk == Walk::own) checkpointBefore(j + d);
@@ -394,8 +393,8 @@ __device__ bool meet(const Batch<R>& b, const Utterance& u, R* pathExponent) {
 // phase goes through: 0 is the last, which the inward phase has left, and each further launch takes
 // the one before, which is computed again from its checkpoint.
 template <class R, int P>
-__global__ void __launch_bounds__(512) 
-latticeKernel(const __grid_constant__ Batch<R> b, int32_t phases, int32_t back) {
+__global__ void __launch_bounds__(512)
+    latticeKernel(const __grid_constant__ Batch<R> b, int32_t phases, int32_t back) {
   const Utterance u = b.utterances[blockIdx.x];
   if (u.frames == 0 || back >= u.blocks) return;
   const int r = static_cast<int>(threadIdx.x) < static_cast<int>(blockDim.x) / 2 ? 0 : 1;

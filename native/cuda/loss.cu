@@ -35,9 +35,9 @@ struct Workspace {
 
   Workspace(const Chunk& chunk, char* base) : batch{} {
     const auto take = [&](auto*& pointer, int64_t count) {
-      pointer = base == nullptr ? nullptr
-                                : reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(
-                                      base + bytes);
+      pointer = base == nullptr
+                    ? nullptr
+                    : reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(base + bytes);
       bytes += aligned(count * static_cast<int64_t>(sizeof(*pointer)));
     };
     const auto count = static_cast<int64_t>(chunk.size());
@@ -233,7 +233,8 @@ class Loss {
   void upload(Pipe& pipe, const Chunk& chunk) {
     const Tensor& in = problem_.input;
     const int64_t rowBytes = in.classes * size_;
-    char* const staging = inputPinned_ ? nullptr : pipe.inputStaging.reserve(chunk.staged() * size_);
+    char* const staging =
+        inputPinned_ ? nullptr : pipe.inputStaging.reserve(chunk.staged() * size_);
     for (size_t i = 0; i < chunk.size(); ++i) {
       const Utterance& u = chunk.utterances()[i];
       const int64_t n = chunk.number(i);
@@ -358,9 +359,9 @@ int64_t estimateWorkspace(const LossProblem& problem, Placement placement) {
     Chunk chunk(problem, place, mapping, element, budget);
     while (n < problem.input.utterances && chunk.add(n, problem.inputLengths[n])) ++n;
     const int64_t staged = chunk.staged() * static_cast<int64_t>(bytesOf(problem.input.dtype));
-    const int64_t bytes = (wide ? Workspace<double>(chunk, nullptr).bytes
-                                : Workspace<float>(chunk, nullptr).bytes) +
-                          (place.inputStaged ? staged : 0) + (place.gradientStaged ? staged : 0);
+    const int64_t bytes =
+        (wide ? Workspace<double>(chunk, nullptr).bytes : Workspace<float>(chunk, nullptr).bytes) +
+        (place.inputStaged ? staged : 0) + (place.gradientStaged ? staged : 0);
     most = std::max(most, bytes);
   }
   return place.inputStaged || place.gradientStaged ? 2 * most : most;

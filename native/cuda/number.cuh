@@ -1,6 +1,6 @@
 // One number where the CPU's kernels have a vector, with the operations that cpu/extended.inl and
-// cpu/exp.inl are written in. Both are included here: a cell is computed by the same lines on either
-// device. simd_baseline.h tells what each operation means.
+// cpu/exp.inl are written in. Both are included here: a cell is computed by the same lines on
+// either device. simd_baseline.h tells what each operation means.
 #pragma once
 
 #include <cmath>

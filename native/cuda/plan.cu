@@ -34,8 +34,7 @@ bool Chunk::add(int64_t n, int64_t frames) {
   u.inputFrameStride = place_.inputStaged ? in.classes : in.frameStride;
   u.input = place_.inputStaged ? staged_ : n * in.utteranceStride;
   if (place_.gradient) {
-    u.gradientFrameStride =
-        place_.gradientStaged ? in.classes : problem_.gradient.frameStride;
+    u.gradientFrameStride = place_.gradientStaged ? in.classes : problem_.gradient.frameStride;
     u.gradient = place_.gradientStaged ? staged_ : n * problem_.gradient.utteranceStride;
     u.scale = problem_.gradientScale == nullptr ? 1 : problem_.gradientScale[n];
   }
@@ -80,8 +79,7 @@ bool Chunk::add(int64_t n, int64_t frames) {
   const bool staged = place_.inputStaged || place_.gradientStaged;
   const int64_t stagedBytes = stagedCount * static_cast<int64_t>(bytesOf(in.dtype));
   const bool full = numbers * elementBytes_ > budget_.workspace ||
-                    (staged && stagedBytes > budget_.staged) ||
-                    size() >= mostUtterances ||
+                    (staged && stagedBytes > budget_.staged) || size() >= mostUtterances ||
                     (tuning.chunk > 0 && size() >= static_cast<size_t>(tuning.chunk));
   if (size() > 0 && full) {
     tables_.resize(tablesBefore);
@@ -137,8 +135,8 @@ void Chunk::addTables(int64_t n, Utterance* u) {
   u->slotLabels = static_cast<int64_t>(tables_.size());
   tables_.resize(tables_.size() + static_cast<size_t>(count));
   for (int32_t i = 0; i < count; ++i) {
-    const auto slot = static_cast<size_t>(tables_[static_cast<size_t>(u->laneSlot) +
-                                                  static_cast<size_t>(i)]);
+    const auto slot =
+        static_cast<size_t>(tables_[static_cast<size_t>(u->laneSlot) + static_cast<size_t>(i)]);
     tables_[static_cast<size_t>(u->slotLabels) + static_cast<size_t>(next[slot]++)] = i;
   }
 }

@@ -22,9 +22,9 @@ constexpr int budgetLevels = 4;
 
 // Where a chunk's arrays are read and written.
 struct Place {
-  bool inputStaged;     // packed for the chunk: rows of C, only those within the lengths
+  bool inputStaged;  // packed for the chunk: rows of C, only those within the lengths
   bool gradientStaged;
-  bool gradient;        // wanted at all
+  bool gradient;  // wanted at all
 };
 
 // Utterances of one launch chain. Add them in order; a chunk always takes one.

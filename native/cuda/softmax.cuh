@@ -72,7 +72,7 @@ struct RowOf {
 
   __device__ void read() {
     if constexpr (I > 0) {
-CTC_UNROLL
+      CTC_UNROLL
       for (int i = 0; i < I; ++i) {
         const int32_t c = first + i * G;
         held[i] = c < classes ? at(c) : R(-INFINITY);
@@ -85,7 +85,7 @@ CTC_UNROLL
   template <class Body>
   __device__ void each(Body body) {
     if constexpr (I > 0) {
-CTC_UNROLL
+      CTC_UNROLL
       for (int i = 0; i < I; ++i) {
         const int32_t c = first + i * G;
         if (c < classes) body(c, held[i]);
@@ -134,8 +134,7 @@ __device__ inline void emit(const Batch<R>& b, const Utterance& u, const RowOf<R
 
 // grid: (rows / groups of a block, utterances).
 template <class R, class T, int G, int I>
-__global__ void __launch_bounds__(rowThreads<G>) 
-rowKernel(const __grid_constant__ Batch<R> b) {
+__global__ void __launch_bounds__(rowThreads<G>) rowKernel(const __grid_constant__ Batch<R> b) {
   using S = Single<R>;
   using Memory = typename Stored<T>::Memory;
   const Utterance u = b.utterances[blockIdx.y];
@@ -152,8 +151,7 @@ rowKernel(const __grid_constant__ Batch<R> b) {
     for (int32_t c = first; c < b.classes; c += G) out[c] = Stored<T>::rounded(R(0));
     return;
   }
-  const Memory* const from =
-      static_cast<const Memory*>(b.input) + u.input + t * u.inputFrameStride;
+  const Memory* const from = static_cast<const Memory*>(b.input) + u.input + t * u.inputFrameStride;
   const RowOf<R, T, G, 0> source{from, b.classStride, b.classes, first, {}};
   const R scale = static_cast<R>(u.scale);
 

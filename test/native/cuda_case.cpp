@@ -150,9 +150,8 @@ Case randomCase(int64_t T, int64_t N, int64_t C, int64_t L, uint64_t seed, doubl
 }
 
 Answer solveOnCpu(const Case& c) {
-  return solve(c, [](LossProblem& problem, size_t, size_t) {
-    return static_cast<int32_t>(loss(problem));
-  });
+  return solve(
+      c, [](LossProblem& problem, size_t, size_t) { return static_cast<int32_t>(loss(problem)); });
 }
 
 Answer solveOnDevice(const Case& c, Where where) {

@@ -80,8 +80,8 @@ TEST(cuda_agrees_around_every_tile_boundary) {
           cuda::tuning.pairs = pairs;
           cuda::tuning.warps = warps;
           emulation::options.seed = static_cast<uint64_t>(labels * 3 + warps);
-          const Case c = randomCase(labels + labels / 3 + 20, 1, 9, labels,
-                                    static_cast<uint64_t>(labels));
+          const Case c =
+              randomCase(labels + labels / 3 + 20, 1, 9, labels, static_cast<uint64_t>(labels));
           checkBoth(c, std::to_string(pairs) + " pairs, " + std::to_string(warps) + " warps, " +
                            std::to_string(labels) + " labels");
         }
@@ -92,7 +92,8 @@ TEST(cuda_agrees_around_every_tile_boundary) {
 
 TEST(cuda_agrees_on_long_targets_with_its_own_mapping) {
   for (const int64_t labels : {255, 256, 257, 639, 640, 1023, 1024, 1300}) {
-    checkBoth(randomCase(labels + labels / 4, 1, 40, labels, 5), std::to_string(labels) + " labels");
+    checkBoth(randomCase(labels + labels / 4, 1, 40, labels, 5),
+              std::to_string(labels) + " labels");
   }
 }
 
@@ -108,8 +109,7 @@ TEST(cuda_agrees_around_every_row_width) {
 
 TEST(cuda_agrees_for_every_type_kind_and_layout) {
   uint64_t seed = 100;
-  for (const DType dtype :
-       {DType::float32, DType::float64, DType::float16, DType::bfloat16}) {
+  for (const DType dtype : {DType::float32, DType::float64, DType::float16, DType::bfloat16}) {
     for (const Input kind : {Input::logits, Input::logProbs}) {
       for (const GradientOf of : {GradientOf::input, GradientOf::softmax}) {
         for (const bool batchMajor : {false, true}) {
@@ -171,10 +171,10 @@ TEST(cuda_agrees_on_extreme_numbers) {
   Case c = randomCase(40, 6, 7, 9, 8);
   for (int64_t t = 0; t < c.T; ++t) {
     for (int64_t k = 0; k < c.C; ++k) {
-      c.at(t, 1, k) *= 1e3;    // peaky: float32's exponents do
-      c.at(t, 2, k) *= 1e6;    // float64 has to take over
-      c.at(t, 3, k) *= 1e12;   // and no digit of a loss below 1e4 is left
-      c.at(t, 4, k) += 1e4;    // digits lost to an offset
+      c.at(t, 1, k) *= 1e3;   // peaky: float32's exponents do
+      c.at(t, 2, k) *= 1e6;   // float64 has to take over
+      c.at(t, 3, k) *= 1e12;  // and no digit of a loss below 1e4 is left
+      c.at(t, 4, k) += 1e4;   // digits lost to an offset
     }
   }
   c.scales.assign(6, 1);

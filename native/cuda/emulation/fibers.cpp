@@ -107,7 +107,9 @@ class Block {
   const std::string& problem() const { return problem_; }
 
  private:
-  static bool same(Place a, Place b) { return a.line == b.line && std::strcmp(a.file, b.file) == 0; }
+  static bool same(Place a, Place b) {
+    return a.line == b.line && std::strcmp(a.file, b.file) == 0;
+  }
 
   std::unique_ptr<Fiber> makeFiber() {
     auto fiber = std::make_unique<Fiber>();

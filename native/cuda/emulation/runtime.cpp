@@ -88,8 +88,8 @@ bool inside(const std::map<const void*, size_t>& owned, const void* pointer, siz
   auto next = owned.upper_bound(pointer);
   if (next == owned.begin()) return false;
   --next;
-  const auto offset =
-      static_cast<size_t>(static_cast<const char*>(pointer) - static_cast<const char*>(next->first));
+  const auto offset = static_cast<size_t>(static_cast<const char*>(pointer) -
+                                          static_cast<const char*>(next->first));
   return offset + bytes <= next->second;
 }
 
@@ -273,11 +273,11 @@ cudaError_t cudaHostUnregister(void* memory) {
 
 cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
   const auto lock = locked();
-  attributes->type = inside(machine().device, pointer, 1)   ? cudaMemoryTypeDevice
-                     : inside(machine().pinned, pointer, 1) ||
-                             inside(machine().registered, pointer, 1)
-                         ? cudaMemoryTypeHost
-                         : cudaMemoryTypeUnregistered;
+  attributes->type =
+      inside(machine().device, pointer, 1) ? cudaMemoryTypeDevice
+      : inside(machine().pinned, pointer, 1) || inside(machine().registered, pointer, 1)
+          ? cudaMemoryTypeHost
+          : cudaMemoryTypeUnregistered;
   return cudaSuccess;
 }
 

@@ -1,9 +1,9 @@
-// The part of the CUDA runtime that this package uses, on the host, so that kernels and launches are
-// tested on machines without a GPU. Included in place of cuda_runtime.h (CTC_EMULATED).
+// The part of the CUDA runtime that this package uses, on the host, so that kernels and launches
+// are tested on machines without a GPU. Included in place of cuda_runtime.h (CTC_EMULATED).
 //
-// A block's threads are fibers of one host thread. Each runs until it must wait, at a barrier or for
-// its warp; who goes next is drawn by chance, so that a missing barrier shows as a wrong result in
-// some order. A barrier that a thread does not reach, a shuffle that a lane is missing from, and
+// A block's threads are fibers of one host thread. Each runs until it must wait, at a barrier or
+// for its warp; who goes next is drawn by chance, so that a missing barrier shows as a wrong result
+// in some order. A barrier that a thread does not reach, a shuffle that a lane is missing from, and
 // threads that meet at different places are errors. Device memory starts as NaN. Streams do their
 // work only when somebody waits for them: what is used too early is not there yet.
 //
@@ -118,7 +118,7 @@ namespace emulation {
 
 // What tests can turn.
 struct Options {
-  uint64_t seed = 1;              // of the order in which threads and blocks run
+  uint64_t seed = 1;               // of the order in which threads and blocks run
   const char* skipFile = nullptr;  // a barrier that is left out: as if it were missing
   int skipLine = 0;
   const char* failingCall = nullptr;  // a runtime function, or "kernel"
@@ -165,10 +165,10 @@ V shuffle(const char* file, int line, unsigned mask, V value, int source) {
 }  // namespace ctc
 
 #define __syncthreads() ::ctc::emulation::blockBarrier(__FILE__, __LINE__)
-#define __shfl_up_sync(mask, value, distance)                   \
+#define __shfl_up_sync(mask, value, distance)                    \
   ::ctc::emulation::shuffle(__FILE__, __LINE__, (mask), (value), \
                             ::ctc::emulation::laneOfThread() - (distance))
-#define __shfl_xor_sync(mask, value, distance)                  \
+#define __shfl_xor_sync(mask, value, distance)                   \
   ::ctc::emulation::shuffle(__FILE__, __LINE__, (mask), (value), \
                             ::ctc::emulation::laneOfThread() ^ (distance))
 
