@@ -48,7 +48,7 @@ describe('the CUDA backend', function () {
   });
 
   it('passes the tests of test/cuda on an emulated device', async () => {
-    const specs = ['agreement', 'tensors'].map((name) =>
+    const specs = ['agreement', 'jobs', 'tensors'].map((name) =>
       join(root, 'build', 'test', 'cuda', `${name}.spec.js`),
     );
     const { stdout } = await promisify(execFile)(
