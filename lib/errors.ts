@@ -40,6 +40,7 @@ export class CtcError extends Error {
     CtcError.prototype.name = 'CtcError';
   }
 
+  /** What went wrong, for programs. */
   readonly code: CtcErrorCode;
 
   constructor(code: CtcErrorCode, message: string, options?: { cause?: unknown }) {
@@ -49,7 +50,10 @@ export class CtcError extends Error {
 }
 
 /** An error with the `code` that tells programs what went wrong. */
-export type Coded<E extends Error> = E & { readonly code: CtcErrorCode };
+export type Coded<E extends Error> = E & {
+  /** What went wrong, for programs. */
+  readonly code: CtcErrorCode;
+};
 
 /** A `TypeError` with a code. */
 export function typeError(code: CtcErrorCode, message: string): Coded<TypeError> {
