@@ -111,7 +111,8 @@ export function prepareDecode(
     },
     spelling,
     tokens,
-    guide: verb === 'beamDecode' ? resolveGuide(raw, spelling, tensor.classes, tokens) : UNGUIDED,
+    guide:
+      verb === 'beamDecode' ? resolveGuide(raw, spelling, blank, tensor.classes, tokens) : UNGUIDED,
   };
 }
 

@@ -11,7 +11,8 @@ export interface ManifestRow {
   line: number;
   /** The row's own id, else `line-<number>`. */
   id: string;
-  text: string;
+  /** undefined: none was given, where that is allowed. */
+  text: string | undefined;
   /** undefined: all frames of the array. */
   frames: number | undefined;
   fault?: { status: RowFault; reason: string };
@@ -29,21 +30,30 @@ const names = {
   frames: ['frames', 'num_frames'],
 } as const;
 
+export interface ManifestOptions {
+  /** Whether a row without a text is broken. Default: true. */
+  needsText?: boolean;
+}
+
 /** Reads a JSONL manifest; see `parseManifest`. Throws `ERR_CTC_FILE`. */
-export async function readManifest(path: string): Promise<Manifest> {
-  return parseManifest(path, await readText(path));
+export async function readManifest(path: string, options?: ManifestOptions): Promise<Manifest> {
+  return parseManifest(path, await readText(path), options);
 }
 
 /**
  * Rows in the order of the file; blank lines are skipped. Throws `ERR_CTC_FILE` only when there is no usable
  * row at all, since the file is then something else.
  */
-export function parseManifest(path: string, text: string): Manifest {
+export function parseManifest(
+  path: string,
+  text: string,
+  { needsText = true }: ManifestOptions = {},
+): Manifest {
   const rows: ManifestRow[] = [];
   const lineOf = new Map<string, number>();
   splitLines(text).forEach((source, index) => {
     if (source.trim() === '') return;
-    const row = parseRow(source, index + 1);
+    const row = parseRow(source, index + 1, needsText);
     const first = lineOf.get(row.id);
     if (first !== undefined && row.fault === undefined) {
       const reason = `the id ${quote(row.id)} is already on line ${first}`;
@@ -65,7 +75,7 @@ export function parseManifest(path: string, text: string): Manifest {
   return { path, rows };
 }
 
-function parseRow(source: string, line: number): ManifestRow {
+function parseRow(source: string, line: number, needsText: boolean): ManifestRow {
   const row: ManifestRow = { line, id: `line-${line}`, text: '', frames: undefined };
   const fail = (reason: string): ManifestRow => {
     row.fault = { status: 'bad-row', reason };
@@ -91,10 +101,12 @@ function parseRow(source: string, line: number): ManifestRow {
   else if (idName !== undefined) return fail(`"${idName}" is ${show(id)}, not a name`);
 
   const textName = find('text');
-  if (textName === undefined) return fail('no "text"');
-  const text = fields[textName];
-  if (typeof text !== 'string') return fail(`"${textName}" is ${show(text)}, not text`);
-  row.text = text;
+  if (textName === undefined && needsText) return fail('no "text"');
+  const text = textName === undefined ? undefined : fields[textName];
+  if (textName !== undefined && typeof text !== 'string') {
+    return fail(`"${textName}" is ${show(text)}, not text`);
+  }
+  row.text = text as string | undefined;
 
   const framesName = find('frames');
   if (framesName === undefined) return row;
