@@ -22,8 +22,6 @@ export type CtcErrorCode =
   | 'ERR_CTC_BUFFER'
   /** An utterance without a path, under `infeasible: 'throw'`. */
   | 'ERR_CTC_INFEASIBLE'
-  /** NaN, +Infinity or a frame of -Infinity where a function cannot report it per utterance. */
-  | 'ERR_CTC_NONFINITE'
   /** Memory for the result or the lattice could not be had. */
   | 'ERR_CTC_OUT_OF_MEMORY'
   /** The native part is missing or does not load. */
