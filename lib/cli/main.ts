@@ -18,6 +18,11 @@ const commands: { name: string; summary: string; load: () => Promise<CommandModu
     load: () => import('./loss.js'),
   },
   {
+    name: 'decode',
+    summary: 'texts of a batch of model outputs, greedy or by beam search',
+    load: () => import('./decode.js'),
+  },
+  {
     name: 'info',
     summary: 'what is installed and loaded, and the instruction set in use',
     load: () => import('./info.js'),
