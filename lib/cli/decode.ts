@@ -42,7 +42,7 @@ Examples:
     --alpha 0.5 --beta 1.5 --beam 200 --top 3
 
   # Names that are to be recognised, one of them preferred more than others
-  node-ctc decode logits.npy --tokens tokens.txt --hotword Lund --hotword Oslo=15
+  node-ctc decode logits.npy --tokens tokens.txt --hotword Lund --hotword Ku=15
 
   # Words with their times in seconds, for frames of 40 ms, with jq
   node-ctc decode logits.npy --tokens tokens.txt --frame-seconds 0.04 --json |
