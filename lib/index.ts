@@ -3,6 +3,16 @@
  *
  * @packageDocumentation
  */
+export {
+  type Alignment,
+  type AlignOptions,
+  type AlignResult,
+  type AlignSyncOptions,
+  forcedAlign,
+  forcedAlignSync,
+  type Star,
+} from './align.js';
+export type { BatchOptions, BatchSyncOptions } from './batch.js';
 export { beamDecode, beamDecodeSync, greedyDecode, greedyDecodeSync } from './decode.js';
 export type {
   BeamPath,
@@ -22,6 +32,17 @@ export type {
 export type { DecodedToken, DecodedWord } from './decodeText.js';
 export { type DeviceInfo, devices } from './device.js';
 export { type Coded, CtcError, type CtcErrorCode } from './errors.js';
+export {
+  type ExplainedPath,
+  type ExplainOptions,
+  type ExplainSyncOptions,
+  type Explanation,
+  explain,
+  explainSync,
+  type LatticeState,
+  type Reading,
+} from './explain.js';
+export type { ExplainInput } from './explainInput.js';
 export { type Info, info } from './info.js';
 export { Lexicon, type LexiconEntry, type LexiconOptions } from './lexicon.js';
 export {
@@ -40,8 +61,31 @@ export type {
   LossSyncOptions,
   Reduction,
 } from './lossOptions.js';
+export {
+  type AlignedUnit,
+  type ErrorCounts,
+  type ErrorRate,
+  type ErrorRateOptions,
+  type ErrorUnit,
+  errorRate,
+  type Transcript,
+  type UtteranceErrors,
+} from './metrics.js';
 export type { Buffers, Device, InputKind, IntegerArray, Layout } from './options.js';
+export { collapse, countPaths, latticePaths } from './paths.js';
+export {
+  type Posterior,
+  type PosteriorOptions,
+  type PosteriorResult,
+  type PosteriorSyncOptions,
+  posteriors,
+  posteriorsSync,
+} from './posteriors.js';
 export type { Profile } from './profiles.js';
 export type { Sums } from './reduce.js';
+export { explanationHtml } from './report/explanationHtml.js';
+export { explanationSvg, type SvgOptions } from './report/explanationSvg.js';
+export { explanationText } from './report/explanationText.js';
+export { mergeTokens, type TokenSpan, type WordSpan, wordSpans } from './spans.js';
 export type { Targets, TargetTensor } from './targets.js';
 export type { Float16View, TensorData, TensorLike, TensorType } from './tensor.js';

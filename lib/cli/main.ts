@@ -23,6 +23,16 @@ const commands: { name: string; summary: string; load: () => Promise<CommandModu
     load: () => import('./decode.js'),
   },
   {
+    name: 'align',
+    summary: 'when each word and character of a transcript comes',
+    load: () => import('./align.js'),
+  },
+  {
+    name: 'explain',
+    summary: 'what the loss of one utterance is made of, as tables, drawing and page',
+    load: () => import('./explain.js'),
+  },
+  {
     name: 'info',
     summary: 'what is installed and loaded, and the instruction set in use',
     load: () => import('./info.js'),

@@ -40,6 +40,17 @@ const packed = readPacked<{ corpora: Corpus[] }>(fixture('real.bin.br'));
 
 export const corpora = packed.meta.corpora;
 
+/** Where things truly are: [start, end] in frames, which have fractions. */
+export interface TrueTimes {
+  id: string;
+  spans: [start: number, end: number][];
+}
+
+/** The characters of each OCR line, the words of each utterance. */
+export function trueTimes(): { ocr: TrueTimes[]; speech: (TrueTimes & { words: string[] })[] } {
+  return readPacked<ReturnType<typeof trueTimes>>(fixture('times.bin.br')).meta;
+}
+
 /** The final model's outputs; `losses` says which of PyTorch's numbers go with them. */
 export function finalBatch(
   corpus: Corpus,
