@@ -83,13 +83,15 @@ function labels(e: Explanation): string {
   const { target, symbols, spans, starts, ends, bestPath } = e;
   const best = `best path${pathText(e, bestPath.labels)}  ${showPath(bestPath.probability, bestPath.logProbability)}`;
   if (target.length === 0) return best;
-  const header = ['label', '', 'frames', 'mean p', 'expected frames'];
+  const header = ['label', '', 'start', 'end', 'mean p', 'expected start', 'expected end'];
   const rows = spans.map(({ token, start, end, score }, i) => [
     String(i),
     visible(symbols[token]!),
-    `${start} to ${end - 1}`,
+    String(start),
+    String(end),
     score.toFixed(4),
-    `${starts[i]!.toFixed(2)} to ${(ends[i]! - 1).toFixed(2)}`,
+    starts[i]!.toFixed(2),
+    ends[i]!.toFixed(2),
   ]);
   return `${best}\n${table([header, ...rows], 2)}`;
 }
