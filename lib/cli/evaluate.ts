@@ -60,6 +60,8 @@ export interface Evaluation {
   utterances: number;
   classes: number;
   blank: number;
+  /** `symbols[c]` is the symbol of class c. */
+  symbols: string[];
   tokenize: ReturnType<typeof makeTokenizer>;
 }
 
@@ -112,8 +114,9 @@ export function prepare(
     );
   }
   const blank = chooseBlank(tokens, classes, options.blank);
-  const tokenize = makeTokenizer(tokens.symbols, blank);
-  return { file, manifest, options, frames, utterances, classes, blank, tokenize };
+  const { symbols } = tokens;
+  const tokenize = makeTokenizer(symbols, blank);
+  return { file, manifest, options, frames, utterances, classes, blank, symbols, tokenize };
 }
 
 function numberedRows(count: number): Manifest {

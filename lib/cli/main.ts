@@ -18,6 +18,11 @@ const commands: { name: string; summary: string; load: () => Promise<CommandModu
     load: () => import('./loss.js'),
   },
   {
+    name: 'decode',
+    summary: 'texts of a batch of model outputs, greedy or by beam search',
+    load: () => import('./decode.js'),
+  },
+  {
     name: 'align',
     summary: 'when each word and character of a transcript comes',
     load: () => import('./align.js'),
