@@ -5,9 +5,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readNpy } from '../lib/io/npy.js';
 import { npyBytes, Scratch } from './io.helpers.js';
+import { bundledFiles, runCli } from './support/cli.js';
 import { root } from './support/paths.js';
 import { trueTimes } from './support/real.js';
-import { bundledFiles, runCli } from './support/runCli.js';
 
 interface Piece {
   text: string;

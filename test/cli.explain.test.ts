@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { explainSync, explanationText } from '../lib/index.js';
 import { npyBytes, Scratch } from './io.helpers.js';
+import { bundledFiles, runCli } from './support/cli.js';
 import { root } from './support/paths.js';
-import { bundledFiles, runCli } from './support/runCli.js';
 import { tutorial } from './support/tutorial.js';
 
 const speech = bundledFiles('speech');

@@ -5,8 +5,8 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { runCli } from './support/cli.js';
 import { root } from './support/paths.js';
-import { runCli } from './support/runCli.js';
 
 for (const name of ['alignment.md', 'explain.md']) {
   describe(`docs/${name}`, () => {
