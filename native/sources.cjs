@@ -44,6 +44,10 @@ const tests = [
   'test/native/main.cpp',
 ];
 
+// What bench/ measures with: an addon, and a program to run under a profiler.
+const bench = ['bench/native/addon.cpp'];
+const profile = ['bench/native/profile.cpp'];
+
 const includes = ['native/include', 'native'];
 
 const defines = ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS'];
@@ -61,7 +65,7 @@ const flags = [
   '-pthread',
 ];
 
-module.exports = { core, binding, tests, includes, defines, flags };
+module.exports = { core, binding, tests, bench, profile, includes, defines, flags };
 
 if (require.main === module) {
   const list = module.exports[process.argv[2]];
