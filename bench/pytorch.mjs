@@ -1,6 +1,6 @@
 // PyTorch in a process of its own, where a python3 on this machine has it.
 import { spawn } from 'node:child_process';
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -54,6 +54,15 @@ export class Torch {
     await writeFile(path, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     await this.#ask({ load: { path, shape, dtype, targets, inputLengths, blank } });
     await rm(path);
+  }
+
+  /** Losses of the loaded batch, and the gradient of their sum with respect to the logits. */
+  async evaluate(/** @type {'float32' | 'float64'} */ dtype) {
+    const path = join(tmpdir(), `node-ctc-bench-${process.pid}.bin`);
+    const { losses } = await this.#ask({ evaluate: { dtype, path } });
+    const bytes = await readFile(path);
+    await rm(path);
+    return { losses, gradient: new Float64Array(Uint8Array.from(bytes).buffer) };
   }
 
   /** The loss of the loaded batch, summed. */

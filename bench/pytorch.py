@@ -2,7 +2,8 @@
 
 Reads one JSON object a line from standard input, answers one a line:
   {"load": {path, shape, dtype, targets, inputLengths, blank}}     -> {"ok": true}
-  {"run": {threads, repeat, gradient}}                             -> {"seconds": for one, "loss": their sum}
+  {"run": {threads, repeat, gradient}}                             -> {"seconds": for one, "loss": the sum}
+  {"evaluate": {dtype, path}}   -> {"losses": of each}, and the sum's gradient as float64 in the file
 """
 
 import json
@@ -30,18 +31,22 @@ def load(path, shape, dtype, targets, inputLengths, blank):
     return {"ok": True}
 
 
+def ctc(logits, reduction):
+    return F.ctc_loss(
+        F.log_softmax(logits, 2),
+        batch["targets"],
+        batch["inputLengths"],
+        batch["targetLengths"],
+        blank=batch["blank"],
+        reduction=reduction,
+    )
+
+
 def once(gradient):
     logits = batch["logits"]
     logits.grad = None
     with torch.set_grad_enabled(gradient):
-        loss = F.ctc_loss(
-            F.log_softmax(logits, 2),
-            batch["targets"],
-            batch["inputLengths"],
-            batch["targetLengths"],
-            blank=batch["blank"],
-            reduction="sum",
-        )
+        loss = ctc(logits, "sum")
         if gradient:
             loss.backward()
     return loss
@@ -55,10 +60,17 @@ def run(threads, repeat, gradient):
     return {"seconds": (time.perf_counter() - begin) / repeat, "loss": float(loss)}
 
 
+def evaluate(dtype, path):
+    logits = batch["logits"].detach().to(getattr(torch, dtype)).requires_grad_()
+    losses = ctc(logits, "none")
+    losses.sum().backward()
+    logits.grad.double().numpy().tofile(path)
+    return {"losses": losses.tolist()}
+
+
 def answer(request):
-    if "load" in request:
-        return load(**request["load"])
-    return run(**request["run"])
+    ((name, arguments),) = request.items()
+    return {"load": load, "run": run, "evaluate": evaluate}[name](**arguments)
 
 
 print(json.dumps({"version": torch.__version__}), flush=True)

@@ -42,6 +42,7 @@ const tests = [
   'test/native/align_posteriors.cpp',
   'test/native/decode.cpp',
   'test/native/main.cpp',
+  'test/native/workspace.cpp',
 ];
 
 // What bench/ measures with: an addon, and a program to run under a profiler.
