@@ -60,7 +60,7 @@ function guessFormat(path: string, first: string): ManifestFormat {
 
 function isHeader(line: string, delimiter: ',' | '\t'): boolean {
   const fields = splitRecord(line, delimiter);
-  return fields !== undefined && fields.some((field) => columnNames.text.includes(field as 'text'));
+  return (fields ?? []).some((field) => columnNames.text.includes(field as 'text'));
 }
 
 function parseJson({ line, text: source, valid }: Line): ParsedRow | undefined {
