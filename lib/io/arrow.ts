@@ -9,7 +9,7 @@ import type {
   RecordBatch,
   Vector,
 } from 'apache-arrow';
-import { fileError, quote } from './file.js';
+import { fileError, isCtcError, quote } from './file.js';
 import { KeyIndex } from './keyIndex.js';
 import { type Matrix, MatrixSource } from './matrixSource.js';
 import { loadPackage } from './optional.js';
@@ -151,7 +151,8 @@ function unpack(
 ): unknown {
   if (value === null || value === undefined) return undefined;
   budget.elements -= value.length;
-  if (budget.elements < 0) throw fileError(name, 'claims more numbers than the file holds', rewrite);
+  if (budget.elements < 0)
+    throw fileError(name, 'claims more numbers than the file holds', rewrite);
   if (value.nullCount > 0) throw fileError(name, 'has a missing value', 'Leave out no value');
   if ((value.type.children?.length ?? 0) === 0) return value.toArray();
   return Array.from({ length: value.length }, (_, i) => unpack(name, value.get(i), budget));
@@ -165,7 +166,7 @@ async function guard<R>(path: string, task: () => Promise<R>): Promise<R> {
   try {
     return await task();
   } catch (error) {
-    if ((error as { code?: string } | null)?.code?.startsWith('ERR_CTC_')) throw error;
+    if (isCtcError(error)) throw error;
     const reason = String((error as Error | null)?.message ?? error).split('\n', 1)[0]!;
     if (reason.includes('codec not found')) {
       const remedy = "Write it with compression='uncompressed', or as Parquet";

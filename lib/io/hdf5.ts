@@ -5,7 +5,7 @@ import type * as H5wasm from 'h5wasm/node';
 import type { TensorType } from '../tensor.js';
 import { BatchSource, type RangedArray } from './batchSource.js';
 import { chooseArray } from './container.js';
-import { fileError, quote } from './file.js';
+import { fileError, isCtcError, quote } from './file.js';
 import { KeyIndex } from './keyIndex.js';
 import { type Matrix, type MatrixFile, MatrixSource } from './matrixSource.js';
 import { loadPackage } from './optional.js';
@@ -234,13 +234,17 @@ let aborted: string | undefined;
 /** Turns whatever the library throws into an `ERR_CTC_FILE`. */
 function guard<R>(path: string, task: () => R): R {
   if (aborted !== undefined) {
-    throw fileError(path, `cannot be read: ${aborted} has crashed the HDF5 library`, 'Leave it out');
+    throw fileError(
+      path,
+      `cannot be read: ${aborted} has crashed the HDF5 library`,
+      'Leave it out',
+    );
   }
   try {
     return task();
   } catch (error) {
     if ((error as Error | null)?.name === 'RuntimeError') aborted = path;
-    if ((error as { code?: string } | null)?.code?.startsWith('ERR_CTC_')) throw error;
+    if (isCtcError(error)) throw error;
     const message = String((error as Error | null)?.message ?? error);
     // The library's stack of errors: the last one is the cause.
     const causes = [...message.matchAll(/in H5\w+\(\): (.*)/g)];
