@@ -5,7 +5,7 @@ import type { Format } from '../eval/formats.js';
 import type { RunOptions, RunResult } from '../eval/run.js';
 import type { Shard } from '../eval/shard.js';
 import { exitCodes, UsageError } from './exit.js';
-import { integerFrom } from './numbers.js';
+import { integerFrom, numberFrom } from './numbers.js';
 
 interface EvalOptions {
   manifest: string;
@@ -45,12 +45,12 @@ Examples:
   node-ctc merge results
 
   # The ids of utterances with a word error rate above a half, with jq
-  node-ctc eval logits.npy --manifest manifest.jsonl --tokens tokens.txt --json |
-    jq -r 'select(.type == "utterance" and .wer > 0.5).id'
+  node-ctc eval logits.npy --manifest manifest.jsonl --tokens tokens.txt \\
+    --json | jq -r 'select(.type == "utterance" and .wer > 0.5).id'
 
 Exit codes: 0 done, 1 some utterances could not be evaluated (--strict), 2 wrong
-usage, 3 data that cannot be read or results that cannot be written, 4 the engine
-failed, 130 interrupted. docs/eval.md tells the rest.
+usage, 3 a file cannot be read or written, 4 the engine failed, 130 interrupted.
+docs/eval.md tells the rest.
 `;
 
 export function register(program: Command): void {
@@ -88,7 +88,7 @@ export function register(program: Command): void {
     .option('--bfloat16', 'read 16-bit integers (u2 or V2) as bfloat16')
     .option(
       '--word-delimiter <token>',
-      'between words, or the mark of their beginning; "" for none (default: a space, |, or ▁ among the tokens)',
+      'between words, or at their beginning; "" for none (default: the space, | or ▁ among the tokens)',
     )
     .option('--worst <k>', 'how many of the worst utterances to list', integerFrom(0, 100000), 10)
     .option(
@@ -96,7 +96,7 @@ export function register(program: Command): void {
       'threads to compute with (default: one per core)',
       integerFrom(1, 1024),
     )
-    .option('--batch-mb <n>', 'megabytes to read at a time', integerFrom(1, 2047), 16)
+    .option('--batch-mb <n>', 'megabytes to read at a time', numberFrom(0.01, 2047), 16)
     .option('--strict', 'exit with 1 when an utterance could not be evaluated')
     .option('--json', 'write JSON Lines: without --out an object per utterance, then a summary')
     .option('--quiet', 'no progress bar')
@@ -128,7 +128,7 @@ async function run(data: string[], options: EvalOptions): Promise<void> {
       format: options.format,
       resume: options.resume,
       overwrite: options.overwrite,
-      batchBytes: options.batchMb * 2 ** 20,
+      batchBytes: options.batchMb * 1e6,
       warn: (message) => bar.aside(() => report.showWarning(message)),
       onProgress: bar.update,
       onRecords: options.json && options.out === undefined ? report.writeRecords : undefined,
