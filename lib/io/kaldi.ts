@@ -8,6 +8,7 @@ import { binaryMatrix, locateBinary, textMatrix } from './kaldiMatrix.js';
 import { KeyIndex } from './keyIndex.js';
 import { readLines } from './lines.js';
 import { type Matrix, MatrixSource } from './matrixSource.js';
+import { NumberList } from './numberList.js';
 import { FilePool, type PreadFile } from './pread.js';
 import type { ArraySource } from './source.js';
 
@@ -19,35 +20,16 @@ const pieceBytes = 2 ** 16;
 const maxTextBytes = 2 ** 28;
 const mostWarnings = 10;
 
-/** Numbers that grow by one another, 8 bytes each. */
-class Offsets {
-  #values = new Float64Array(64);
-  #count = 0;
-
-  add(value: number): void {
-    if (this.#count === this.#values.length) {
-      const values = new Float64Array(2 * this.#count);
-      values.set(this.#values);
-      this.#values = values;
-    }
-    this.#values[this.#count++] = value;
-  }
-
-  at(position: number): number {
-    return this.#values[position]!;
-  }
-}
-
 /** Opens one archive. Walks through it once, from header to header. Throws `ERR_CTC_FILE`. */
 export function openArk(file: PreadFile): Promise<ArraySource> {
   const ids = new KeyIndex();
-  const starts = new Offsets();
+  const starts = new NumberList();
   const warnings: string[] = [];
   const parts = { format: 'kaldi', paths: [file.path], ids, keyed: true, warnings } as const;
   const close = () => file.close();
   const name = (position: number) => `${file.path}: ${ids.at(position)}`;
   // Where the text of a matrix ends; -1 for a binary one.
-  const ends = new Offsets();
+  const ends = new NumberList();
   for (let at = 0; at < file.size; ) {
     const key = readKey(file, at);
     if (key === undefined) break;
@@ -86,9 +68,9 @@ export async function openScp(script: PreadFile): Promise<ArraySource> {
   const { path } = script;
   script.close();
   const ids = new KeyIndex();
-  const places = new Offsets();
+  const places = new NumberList();
   const archives = new KeyIndex();
-  const archiveOf = new Offsets();
+  const archiveOf = new NumberList();
   const warnings: string[] = [];
   for await (const { text, line, valid } of readLines(path)) {
     if (text.trim() === '') continue;

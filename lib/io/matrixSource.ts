@@ -70,7 +70,10 @@ export class MatrixSource implements ArraySource {
     let failure: unknown;
     for (let position = 0; position < Math.min(file.ids.count, tries); position++) {
       try {
-        return new MatrixSource(file, await file.matrix(position));
+        const matrix = await file.matrix(position);
+        if (matrix.frames === 0 && matrix.classes === 0) continue;
+        if (matrix.classes > 0) return new MatrixSource(file, matrix);
+        throw fileError(file.paths[0]!, `${file.ids.at(position)} has no classes`, 'Save it again');
       } catch (error) {
         failure ??= error;
       }
@@ -119,33 +122,7 @@ export class MatrixSource implements ArraySource {
       longest = height;
     }
 
-    let pitch = longest * frameBytes;
-    let memory = new ArrayBuffer(0);
-    try {
-      memory = buffer.reserve(pitch * matrices.length);
-    } catch (error) {
-      if (matrices.length > 1) throw error;
-      // One utterance that is too large for this machine leaves the others alone.
-      [matrices[0], faults[0], longest, pitch] = [undefined, faultOf(error), 0, 0];
-    }
-    await Promise.all(
-      matrices.map(async (matrix, i) => {
-        if (matrix === undefined) return;
-        try {
-          await matrix.fill(new Uint8Array(memory, i * pitch, matrix.frames * frameBytes));
-        } catch (error) {
-          faults[i] = faultOf(error);
-        }
-      }),
-    );
-    return {
-      data: viewElements(memory, this.type, pitch * matrices.length),
-      type: this.type,
-      shape: [longest, matrices.length, this.classes],
-      strides: [this.classes, longest * this.classes, 1],
-      frames: matrices.map((matrix, i) => (faults[i] === undefined ? matrix!.frames : 0)),
-      faults,
-    };
+    return packMatrices(matrices, faults, this.classes, this.type, buffer);
   }
 
   async close(): Promise<void> {
@@ -158,11 +135,55 @@ export class MatrixSource implements ArraySource {
     return waiting?.position === position ? waiting.matrix : this.#file.matrix(position);
   }
 
-  #fault(position: number, { classes, type }: Matrix): string | undefined {
+  #fault(position: number, { frames, classes, type }: Matrix): string | undefined {
+    // Nothing has no width.
+    if (frames === 0) return undefined;
     if (classes === this.classes && type === this.type) return undefined;
     const what = `${classes} classes of ${type}; the first utterance has ${this.classes} of ${this.type}`;
     return fileError(this.paths[0]!, `${this.#file.ids.at(position)} has ${what}`).message;
   }
+}
+
+/**
+ * Reads `matrices` of one number of classes and one type side by side, at the pitch of the longest one. An undefined
+ * one has its reason in `faults` already; what goes wrong while reading is added there.
+ */
+export async function packMatrices(
+  matrices: (Matrix | undefined)[],
+  faults: (string | undefined)[],
+  classes: number,
+  type: TensorType,
+  buffer: ReadBuffer,
+): Promise<SourceBatch> {
+  const frameBytes = classes * elementBytes(type);
+  let longest = matrices.reduce((most, matrix) => Math.max(most, matrix?.frames ?? 0), 0);
+  let memory = new ArrayBuffer(0);
+  try {
+    memory = buffer.reserve(longest * frameBytes * matrices.length);
+  } catch (error) {
+    if (matrices.length > 1) throw error;
+    // One utterance that is too large for this machine leaves the others alone.
+    [matrices[0], faults[0], longest] = [undefined, faultOf(error), 0];
+  }
+  const pitch = longest * frameBytes;
+  await Promise.all(
+    matrices.map(async (matrix, i) => {
+      if (matrix === undefined) return;
+      try {
+        await matrix.fill(new Uint8Array(memory, i * pitch, matrix.frames * frameBytes));
+      } catch (error) {
+        faults[i] = faultOf(error);
+      }
+    }),
+  );
+  return {
+    data: viewElements(memory, type, pitch * matrices.length),
+    type,
+    shape: [longest, matrices.length, classes],
+    strides: [classes, longest * classes, 1],
+    frames: matrices.map((matrix, i) => (faults[i] === undefined ? matrix!.frames : 0)),
+    faults,
+  };
 }
 
 /** The message of an error of this package; anything else is thrown again. */

@@ -31,8 +31,8 @@ export function rowMatrix(name: string, value: unknown, shape: unknown, type: Te
     const from = nested ? (row as Numbers) : value;
     const start = nested ? 0 : t * classes;
     for (let c = 0; c < classes; c++) {
-      const number = from[start + c];
-      if (typeof number !== 'number') {
+      const number = toNumber(from[start + c]);
+      if (number === undefined) {
         throw fileError(name, `has no number at frame ${t}, class ${c}`, 'Leave out no value');
       }
       elements[t * classes + c] = number;
@@ -40,6 +40,17 @@ export function rowMatrix(name: string, value: unknown, shape: unknown, type: Te
   }
   const bytes = new Uint8Array(elements.buffer);
   return { type, frames, classes, fill: (view) => view.set(bytes) };
+}
+
+// JSON has no other way to write these three.
+const words = new Map<unknown, number>([
+  ['-Infinity', -Infinity],
+  ['Infinity', Infinity],
+  ['NaN', Number.NaN],
+]);
+
+function toNumber(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : words.get(value);
 }
 
 function nestedShape(value: Numbers): [frames: number, classes: number] {
