@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { openInputs } from '../lib/cli/evalInputs.js';
 import type { EvalRecord } from '../lib/eval/record.js';
 import { columns } from '../lib/eval/record.js';
@@ -199,6 +200,23 @@ describe('node-ctc eval', () => {
       assert.ok(text.startsWith(`${columns.map(({ name }) => name).join(',')}\n0,"a,b",ok,,24,`));
       assert.ok(text.includes('\n1,"say ""a""",ok,,23,'));
       assert.ok(text.includes('\n2,"two\nlines",ok,,22,'));
+    });
+
+    it('as Parquet, too', async () => {
+      const out = newFolder();
+      const { code, err } = await run([...given.args, '--out', out, '--format', 'parquet']);
+      assert.deepEqual([code, err], [0, '']);
+      const file = await asyncBufferFromFile(join(out, 'results.parquet'));
+      const rows = await parquetReadObjects({ file });
+      const plain = rows.map((row) =>
+        Object.fromEntries(
+          Object.entries(row).map(([name, value]) => [
+            name,
+            typeof value === 'bigint' ? Number(value) : value,
+          ]),
+        ),
+      );
+      assert.deepEqual(plain, records);
     });
 
     it('once: it does not write over results, unless it is told to', async () => {
@@ -481,7 +499,7 @@ describe('node-ctc eval', () => {
       assert.match(err, /^0 utterances done and kept\. To go on:\n {2}node-ctc eval .* --resume\n/);
       assert.match(
         err,
-        /error: .*results\.jsonl\.partial: no space left on the disk\. Free some\n$/,
+        /error: .*results\.jsonl\.partial: cannot be written: the disk is full\. Make room, .*\n$/,
       );
       const refused = await run([...given.args, '--out', out]);
       assert.equal(refused.code, 2);
@@ -501,7 +519,7 @@ describe('node-ctc eval', () => {
     it('a folder that cannot be written', async () => {
       const { code, err } = await run([...given.args, '--out', given.tokens]);
       assert.equal(code, 3);
-      assert.match(err, /is a file\. Name a folder with --out/);
+      assert.match(err, /cannot be a folder: it is a file\. Name another\n$/);
     });
   });
 

@@ -65,7 +65,11 @@ export function register(program: Command): void {
     .requiredOption('--tokens <file>', 'the symbols of the classes (required)')
     .option('--out <folder>', 'write a record for every utterance, and the summary, here')
     .addOption(
-      new Option('--format <format>', 'of the records (default: jsonl)').choices(['jsonl', 'csv']),
+      new Option('--format <format>', 'of the records (default: jsonl)').choices([
+        'jsonl',
+        'csv',
+        'parquet',
+      ]),
     )
     .option('--resume', 'go on with what an earlier run left in the folder')
     .option('--overwrite', 'replace what an earlier run left in the folder')

@@ -4,13 +4,14 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { info } from '../info.js';
+import { writeError } from '../io/atomicFile.js';
 import { type ArraySource, ReadBuffer } from '../io/source.js';
 import { type EngineOptions, type EvaluatedBatch, evaluateBatch } from './evaluate.js';
 import { type OutputFiles, outputFiles, resultsFile } from './files.js';
 import { type Format, writeResults } from './formats.js';
 import { exists, Journal, type JournalHeader, RunConflict } from './journal.js';
 import { suspicion } from './looks.js';
-import { move, writeError, writeJson } from './outputFile.js';
+import { move, sweep, writeJson } from './outputFile.js';
 import { inOrder, Turns } from './pipeline.js';
 import { Buffers, type ReadBatch, type Rows, readBatches } from './reader.js';
 import { type EvalRecord, toLine } from './record.js';
@@ -114,7 +115,7 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
 
   const seconds = (performance.now() - clock) / 1000;
   const utterances = end - start - resumed;
-  await writeJson(files.timings, {
+  writeJson(files.timings, {
     startedAt: began.toISOString(),
     seconds,
     utterances,
@@ -163,6 +164,9 @@ async function prepareFolder(
     await mkdir(folder, { recursive: true });
   } catch (error) {
     throw writeError(folder, error);
+  }
+  if (options.overwrite || options.resume) {
+    await sweep([...files.all, files.journal, files.timings]);
   }
   if (options.overwrite) {
     // The mark of a complete run goes first.
@@ -238,10 +242,10 @@ async function finish(
     await move(files.partial, results);
   }
   if (shard === undefined) {
-    await writeJson(files.done, summary);
+    writeJson(files.done, summary);
   } else {
     const { size } = await stat(results);
-    await writeShard(files.done, {
+    writeShard(files.done, {
       format: 'node-ctc shard 1',
       shard,
       start,
