@@ -310,9 +310,11 @@ describe('node-ctc eval', () => {
       const given = makeCase(scratch, { utterances: 900 });
       const stop = new AbortController();
       const warn = () => assert.fail('no warning was expected');
-      const options = { manifest: given.manifest, tokens: given.tokens, worst: 1 } as const;
-      const choices = { ...options, layout: 'NTC', input: 'logits' } as const;
-      const inputs = await openInputs([given.data], choices, warn, stop.signal);
+      const choices = {
+        ...{ tokens: given.tokens, worst: 1 },
+        ...({ layout: 'NTC', input: 'logits' } as const),
+      };
+      const inputs = await openInputs([given.data], given.manifest, choices, warn, stop.signal);
       const statuses: string[] = [];
       const each = 24 * 6 * 4;
       const { summary } = await evaluateShard({
@@ -442,6 +444,60 @@ describe('node-ctc eval', () => {
       const results = join(shards, `${shard}.jsonl`);
       truncateSync(results, 100);
       await fails([shards], /has 100 bytes instead of/);
+    });
+  });
+
+  describe('evaluates standard input', () => {
+    const given = makeCase(scratch, { utterances: 7 });
+    const data = new Float32Array(readFileSync(given.data).buffer.slice(-7 * 24 * 6 * 4));
+    const lines = readLines<object>(given.manifest).map((row, n) => {
+      const one = data.slice(n * 24 * 6, (n + 1) * 24 * 6);
+      const logits = Buffer.from(one.buffer).toString('base64');
+      return JSON.stringify({ ...row, shape: [24, 6], logits });
+    });
+    const args = ['eval', '-', '--tokens', given.tokens];
+
+    it('as files of the same numbers', async () => {
+      const files = await run([...given.args, '--json']);
+      const piped = await run([...args, '--json'], {}, `${lines.join('\n')}\n`);
+      assert.deepEqual([piped.code, piped.err], [0, '']);
+      const [expected, actual] = [files, piped].map(({ out }) => parseLines<SummaryFile>(out));
+      const [whole, summary] = [expected!.pop()!, actual!.pop()!];
+      assert.deepEqual(actual, expected);
+      for (const part of ['loss', 'cer', 'wer', 'statuses', 'worst', 'histograms'] as const) {
+        assert.deepEqual(summary[part], whole[part]);
+      }
+    });
+
+    it('also where a line is broken, or every one', async () => {
+      const broken = lines.with(2, '{"id": "x"').with(3, '{"id": "y", "text": "a", "logits": 3}');
+      const { code, out } = await run([...args, '--json'], {}, broken.join('\n'));
+      assert.equal(code, 3);
+      assert.deepEqual(
+        parseLines<Line>(out).map(({ status }) => status),
+        ['ok', 'ok', 'bad-row', 'unreadable', 'ok', 'ok', 'ok', undefined],
+      );
+      const none = await run([...args, '--json'], {}, '{"id": "y", "text": "a", "logits": 3}\n');
+      assert.equal(none.code, 3);
+      assert.equal(parseLines<Line>(none.out)[0]!.status, 'unreadable');
+      const empty = await run(args, {}, '');
+      assert.deepEqual([empty.code, empty.err], [0, '']);
+      assert.match(empty.out, /^utterances +0$/m);
+    });
+
+    it('not with other tokens, a folder or a manifest', async () => {
+      const tokens = scratch.write('<blank>\na\n');
+      const other = await run(['eval', '-', '--tokens', tokens], {}, lines.join('\n'));
+      assert.equal(other.code, 3);
+      assert.match(other.err, /has 2 tokens and standard input has 6 classes/);
+      for (const option of ['--out', '--manifest']) {
+        const { code, err } = await run([...args, option, 'x'], {}, '');
+        assert.equal(code, 2);
+        assert.match(err, new RegExp(`${option} does not go with JSON Lines`));
+      }
+      const missing = await run(['eval', given.data, '--tokens', given.tokens]);
+      assert.equal(missing.code, 2);
+      assert.match(missing.err, /the texts are missing: give --manifest/);
     });
   });
 

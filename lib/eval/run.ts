@@ -5,23 +5,20 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { info } from '../info.js';
 import { writeError } from '../io/atomicFile.js';
-import { type ArraySource, ReadBuffer } from '../io/source.js';
-import { type EngineOptions, type EvaluatedBatch, evaluateBatch } from './evaluate.js';
+import type { ArraySource } from '../io/source.js';
+import type { EngineOptions } from './evaluate.js';
 import { type OutputFiles, outputFiles, resultsFile } from './files.js';
+import { evaluateBatches, makeBuffers } from './flow.js';
 import { type Format, writeResults } from './formats.js';
 import { exists, Journal, type JournalHeader, RunConflict } from './journal.js';
 import { suspicion } from './looks.js';
 import { move, sweep, writeJson } from './outputFile.js';
-import { inOrder, Turns } from './pipeline.js';
-import { Buffers, type ReadBatch, type Rows, readBatches } from './reader.js';
+import { type Rows, readBatches } from './reader.js';
 import { type EvalRecord, toLine } from './record.js';
 import { readShard, readSummary, type SummaryFile, summarize, writeShard } from './report.js';
 import { difference, fileStamp, type Settings } from './settings.js';
 import { rangeOf, type Shard, wholeRun } from './shard.js';
 import { type Looks, Statistics } from './statistics.js';
-
-/** Batches that are read, computed or written at the same time. */
-const batchesInFlight = 3;
 
 export interface Progress {
   /** Utterances of this shard that are done, and those of them that an earlier process did. */
@@ -92,7 +89,9 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
   try {
     let done = resumed;
     let looked = resumed > 0;
-    for await (const batch of evaluated(options, start + resumed, end)) {
+    const buffers = makeBuffers(options.batchBytes);
+    const batches = readBatches(source, rows, start + resumed, end, buffers);
+    for await (const batch of evaluateBatches(batches, buffers, options.engine)) {
       for (const record of batch.records) statistics.add(record);
       statistics.addLooks(batch.looks);
       const early = looked ? undefined : suspicion(batch.looks, settings.input);
@@ -131,27 +130,6 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
   });
   const results = await finish(files, options, statistics, summary, header);
   return { summary, results, already: false };
-}
-
-/** The batches of the utterances `start` to `end`, evaluated, in order. */
-async function* evaluated(
-  { source, rows, engine, batchBytes }: RunOptions,
-  start: number,
-  end: number,
-): AsyncGenerator<EvaluatedBatch> {
-  const buffers = new Buffers(
-    Array.from({ length: batchesInFlight }, () => new ReadBuffer(batchBytes ?? 2 ** 24)),
-  );
-  const turns = new Turns();
-  const evaluate = async (batch: ReadBatch) => {
-    try {
-      engine.signal?.throwIfAborted();
-      return await evaluateBatch(batch, engine, turns);
-    } finally {
-      buffers.give(batch.buffer);
-    }
-  };
-  yield* inOrder(readBatches(source, rows, start, end, buffers), batchesInFlight, evaluate);
 }
 
 /** Makes the folder, and refuses to write over results. What a finished run came to, if this one is. */

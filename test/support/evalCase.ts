@@ -13,12 +13,20 @@ export interface Run {
   err: string;
 }
 
-export function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Run> {
+/** Runs the command to its end; `input` is its standard input. */
+export function run(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  input = '',
+): Promise<Run> {
   return new Promise((resolve) => {
     const options = { cwd: root, env: { ...process.env, ...env }, maxBuffer: 2 ** 28 };
-    execFile(process.execPath, [main, ...args], options, (error, out, err) => {
+    const child = execFile(process.execPath, [main, ...args], options, (error, out, err) => {
       resolve({ code: error ? Number(error.code) : 0, out, err });
     });
+    // A command that does not read its input may be over before it is written.
+    child.stdin!.on('error', () => {});
+    child.stdin!.end(input);
   });
 }
 
