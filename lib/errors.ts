@@ -30,6 +30,8 @@ export type CtcErrorCode =
   | 'ERR_CTC_NATIVE_LOAD'
   /** The asked device cannot be used; the message says why. */
   | 'ERR_CTC_DEVICE'
+  /** A derivative that does not exist here: the second one of the loss. */
+  | 'ERR_CTC_GRADIENT'
   /** A data file that cannot be read, or is broken. */
   | 'ERR_CTC_FILE';
 

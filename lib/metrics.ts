@@ -1,12 +1,12 @@
 import { ctcError, rangeError, show, typeError } from './errors.js';
-import { checkOptions, choice, flag } from './options.js';
+import { checkOptions, choice, flag, type IntegerArray } from './options.js';
 import { typedArrayName } from './tensor.js';
 
 /** What is counted: user-perceived characters (graphemes), or words between white space. */
 export type ErrorUnit = 'character' | 'word';
 
 /** A text, or the labels of one utterance (then each label is a unit). */
-export type Transcript = string | readonly number[] | Int32Array;
+export type Transcript = string | IntegerArray;
 
 /** Options of {@link errorRate}. */
 export interface ErrorRateOptions {
@@ -89,8 +89,10 @@ export function errorRate(
   const form = choice(given.normalize, 'normalize', FORMS, 'NFC');
   const withAlignment = flag(given.alignment, 'alignment', false);
 
-  const references = corpusOf(reference, 'reference');
-  const hypotheses = corpusOf(hypothesis, 'hypothesis');
+  // An empty array is an utterance without labels where the other side is one utterance.
+  const single = isUtterance(reference) || isUtterance(hypothesis);
+  const references = corpusOf(reference, 'reference', single);
+  const hypotheses = corpusOf(hypothesis, 'hypothesis', single);
   if (references.length !== hypotheses.length) {
     throw rangeError(
       'ERR_CTC_INVALID_LENGTH',
@@ -126,16 +128,25 @@ export function countErrors(reference: string, hypothesis: string, unit: ErrorUn
 
 type Unit = string | number;
 
+/** Whether that is surely one transcript, and no corpus. */
+function isUtterance(value: unknown): boolean {
+  return (
+    typeof value === 'string' ||
+    typedArrayName(value) !== undefined ||
+    (Array.isArray(value) && typeof value[0] === 'number')
+  );
+}
+
 /** One transcript, or an array of them, as an array of them. */
-function corpusOf(value: unknown, name: string): ArrayLike<unknown> {
-  if (typeof value === 'string' || typedArrayName(value) !== undefined) return [value];
+function corpusOf(value: unknown, name: string, single: boolean): ArrayLike<unknown> {
+  if (isUtterance(value)) return [value];
   if (!Array.isArray(value)) {
     throw typeError(
       'ERR_CTC_INVALID_ARG_TYPE',
       `${name} must be a string, an array of labels, or an array of those, not ${show(value)}`,
     );
   }
-  return typeof value[0] === 'number' ? [value] : value;
+  return single && value.length === 0 ? [value] : value;
 }
 
 function unitsOf(
@@ -154,7 +165,9 @@ function unitsOf(
       `${name} must be a string or an array of labels, not ${show(value)}`,
     );
   }
-  const labels = Array.from(value as ArrayLike<unknown>);
+  const labels = Array.from(value as ArrayLike<unknown>, (label) =>
+    typeof label === 'bigint' ? Number(label) : label,
+  );
   const wrong = labels.findIndex((label) => typeof label !== 'number');
   if (wrong >= 0) {
     throw typeError(

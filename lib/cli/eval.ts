@@ -5,7 +5,7 @@ import type { Format } from '../eval/formats.js';
 import type { SummaryFile } from '../eval/report.js';
 import type { Shard } from '../eval/shard.js';
 import { exitCodes, UsageError } from './exit.js';
-import { integerFrom, numberFrom } from './numbers.js';
+import { addArrayOptions, addRunOptions, integerFrom, numberFrom } from './options.js';
 
 interface EvalOptions {
   manifest?: string;
@@ -58,15 +58,21 @@ docs/eval.md tells the rest.
 `;
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command('eval')
     .description(
       'Evaluate model outputs against a manifest: losses, greedy texts, character and word error rates.',
     )
     .usage('<DATA...> --manifest <file> --tokens <file> [options]')
     .argument('<DATA...>', 'the model outputs; - for JSON Lines on standard input')
-    .option('--manifest <file>', 'ids, texts and frames (required, but for JSON Lines)')
-    .requiredOption('--tokens <file>', 'the symbols of the classes (required)')
+    .option('--manifest <file>', 'ids, texts and frames (required, but for JSON Lines)');
+  addArrayOptions(command)
+    .option('--array <name>', 'the array or column of DATA that holds the outputs')
+    .option('--id-column <name>', 'the column of DATA that holds the ids')
+    .option(
+      '--word-delimiter <token>',
+      'between words, or at their beginning; "" for none (default: the space, | or ▁ among the tokens)',
+    )
     .option('--out <folder>', 'write a record for every utterance, and the summary, here')
     .addOption(
       new Option('--format <format>', 'of the records (default: jsonl)').choices([
@@ -79,35 +85,12 @@ export function register(program: Command): void {
     .option('--overwrite', 'replace what an earlier run left in the folder')
     .option('--shard <i/n>', 'evaluate part i of n, from 0')
     .option('--shards <n>', 'the same; the job scheduler tells i', integerFrom(1, 9999999))
-    .option(
-      '--blank <class>',
-      'class of the blank, -1 for the last one (default: the <blank> line of the tokens)',
-      integerFrom(-1),
-    )
-    .addOption(
-      new Option('--layout <layout>', 'order of the axes').choices(['TNC', 'NTC']).default('TNC'),
-    )
-    .addOption(
-      new Option('--input <kind>', 'what the numbers are')
-        .choices(['logits', 'logProbs'])
-        .default('logits'),
-    )
-    .option('--array <name>', 'the array or column of DATA that holds the outputs')
-    .option('--id-column <name>', 'the column of DATA that holds the ids')
-    .option('--bfloat16', 'read 16-bit integers (u2 or V2) as bfloat16')
-    .option(
-      '--word-delimiter <token>',
-      'between words, or at their beginning; "" for none (default: the space, | or ▁ among the tokens)',
-    )
     .option('--worst <k>', 'how many of the worst utterances to list', integerFrom(0, 100000), 10)
-    .option(
-      '--threads <n>',
-      'threads to compute with (default: one per core)',
-      integerFrom(1, 1024),
-    )
-    .option('--batch-mb <n>', 'megabytes to read at a time', numberFrom(0.01, 2047), 16)
-    .option('--strict', 'exit with 1 when an utterance could not be evaluated')
-    .option('--json', 'write JSON Lines: without --out an object per utterance, then a summary')
+    .option('--batch-mb <n>', 'megabytes to read at a time', numberFrom(0.01, 2047), 16);
+  addRunOptions(command, {
+    json: 'write JSON Lines: without --out an object per utterance, then a summary',
+    failed: 'an utterance could not be evaluated',
+  })
     .option('--quiet', 'no progress bar')
     .addHelpText('after', examples)
     .action(run);

@@ -9,7 +9,6 @@ import type { Manifest, ManifestRow, RowFault } from '../io/manifest.js';
 import type { NpyFile } from '../io/npy.js';
 import { makeTokenizer, type Tokens } from '../io/tokens.js';
 import { checkTokens, chooseBlank } from './model.js';
-
 import { count } from './terminal.js';
 
 export type UtteranceStatus =
@@ -62,13 +61,18 @@ export interface Evaluation {
   utterances: number;
   classes: number;
   blank: number;
+  /** `symbols[c]` is the symbol of class c. */
+  symbols: string[];
   tokenize: ReturnType<typeof makeTokenizer>;
 }
 
-/** Compares the three inputs. Throws `ERR_CTC_FILE` where they disagree, UsageError for --blank. */
+/**
+ * Compares the three inputs; without a manifest the rows are called by their numbers. Throws
+ * `ERR_CTC_FILE` where they disagree, UsageError for --blank.
+ */
 export function prepare(
   file: NpyFile,
-  manifest: Manifest,
+  given: Manifest | undefined,
   tokens: Tokens,
   options: EvaluationOptions,
 ): Evaluation {
@@ -89,6 +93,7 @@ export function prepare(
         : [shape[1]!, shape[0]!];
 
   checkTokens(tokens, classes, file.path);
+  const manifest = given ?? numberedRows(utterances);
   if (manifest.rows.length !== utterances) {
     const swapped = shape.length === 3 && manifest.rows.length === frames;
     const other = options.layout === 'TNC' ? 'NTC' : 'TNC';
@@ -101,12 +106,42 @@ export function prepare(
     );
   }
   const blank = chooseBlank(tokens, classes, options.blank);
-  const tokenize = makeTokenizer(tokens.symbols, blank);
-  return { file, manifest, options, frames, utterances, classes, blank, tokenize };
+  const { symbols } = tokens;
+  const tokenize = makeTokenizer(symbols, blank);
+  return { file, manifest, options, frames, utterances, classes, blank, symbols, tokenize };
+}
+
+function numberedRows(count: number): Manifest {
+  const rows = Array.from({ length: count }, (_, n) => {
+    return { line: n + 1, id: String(n), text: undefined, frames: undefined };
+  });
+  return { path: '', rows };
 }
 
 /** The records of all rows, in order. */
 export async function* evaluate(evaluation: Evaluation): AsyncGenerator<UtteranceRecord> {
+  for await (const { start, rows, outputs } of readParts(evaluation)) {
+    const records = rows.map((row, i) => checkRow(evaluation, row, start + i));
+    if (start === 0) {
+      warnOfRows(
+        evaluation,
+        outputs,
+        records.map((record) => record.length),
+      );
+    }
+    yield* await evaluateChunk(evaluation, outputs, records);
+  }
+}
+
+/** Some utterances' model outputs and rows; `outputs` is overwritten by the next part. */
+export interface Part {
+  start: number;
+  rows: ManifestRow[];
+  outputs: Outputs;
+}
+
+/** The array from its first utterance to the last one, `chunkBytes` of it at a time. */
+export async function* readParts(evaluation: Evaluation): AsyncGenerator<Part> {
   const { file, manifest, options, utterances } = evaluation;
   // An array of one utterance is read whole, as the range of all its frames.
   const single = file.shape.length === 2;
@@ -115,23 +150,20 @@ export async function* evaluate(evaluation: Evaluation): AsyncGenerator<Utteranc
   const { chunkBytes = 2 ** 28 } = options;
   const chunk = Math.max(1, Math.min(utterances, Math.floor(chunkBytes / Math.max(1, each))));
   const buffer = file.bufferFor(axis, single ? file.shape[0]! : Math.min(chunk, utterances));
-  let looked = false;
 
   for (let start = 0; start < utterances; start += chunk) {
     const size = Math.min(chunk, utterances - start);
     options.signal?.throwIfAborted();
     const array = await file.read(axis, start, single ? file.shape[0]! : size, buffer);
-    const outputs = asOutputs(evaluation, array, size);
     const rows = manifest.rows.slice(start, start + size);
-    const records = rows.map((row, i) => checkRow(evaluation, row, start + i));
-    if (!looked) {
-      const lengths = records.map((record) => record.length);
-      const suspicion = describeRows(outputs, lengths, options.input);
-      if (suspicion !== undefined) options.warn(suspicion);
-      looked = true;
-    }
-    yield* await evaluateChunk(evaluation, outputs, records);
+    yield { start, rows, outputs: asOutputs(evaluation, array, size) };
   }
+}
+
+/** Warns when the first outputs, within their lengths, do not look like what --input says. */
+export function warnOfRows({ options }: Evaluation, outputs: Outputs, lengths: number[]): void {
+  const suspicion = describeRows(outputs, lengths, options.input);
+  if (suspicion !== undefined) options.warn(suspicion);
 }
 
 interface CheckedRow extends UtteranceRecord {
@@ -157,7 +189,7 @@ function asOutputs(
 }
 
 function checkRow(evaluation: Evaluation, row: ManifestRow, index: number): CheckedRow {
-  const { id, line, text, fault } = row;
+  const { id, line, text = '', fault } = row;
   const record: CheckedRow = { index, id, line, status: 'ok', text, length: 0, targets: [] };
   const fail = (status: UtteranceStatus, reason: string): CheckedRow =>
     Object.assign(record, { status, reason });

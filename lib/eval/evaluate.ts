@@ -103,7 +103,9 @@ function prepare(
   outputs: SourceBatch | undefined,
   writing: Writing,
 ): Prepared {
-  const record = emptyRecord(index, row.id, row.text);
+  // A row without a text is broken: openRows() asks for them.
+  const text = row.text as string;
+  const record = emptyRecord(index, row.id, text);
   const nothing: Prepared = { record, slot: undefined, frames: 0, targets: undefined };
   const found = row.fault ?? fault;
   if (found !== undefined) {
@@ -122,7 +124,7 @@ function prepare(
     fail(record, 'frames-out-of-range', `${frames} frames; the data has ${held}`);
     return nothing;
   }
-  const { labels, unknown } = writing.labelsOf(row.text);
+  const { labels, unknown } = writing.labelsOf(text);
   if (unknown !== undefined) {
     const { symbol, position } = unknown;
     const code = symbol.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');

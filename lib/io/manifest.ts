@@ -18,7 +18,8 @@ export interface ManifestRow {
   line: number;
   /** The row's own id, else `line-<number>`. */
   id: string;
-  text: string;
+  /** undefined: none was given, where that is allowed. */
+  text: string | undefined;
   /** undefined: all frames of the array. */
   frames: number | undefined;
   fault?: { status: RowFault; reason: string };
@@ -30,9 +31,9 @@ export interface Manifest {
 }
 
 /** Reads a whole manifest; see `manifestRows`. Throws `ERR_CTC_FILE`. */
-export async function readManifest(path: string, format?: ManifestFormat): Promise<Manifest> {
+export async function readManifest(path: string, options?: ManifestOptions): Promise<Manifest> {
   const rows: ManifestRow[] = [];
-  for await (const row of manifestRows(path, { format })) rows.push(row);
+  for await (const row of manifestRows(path, options)) rows.push(row);
   return { path, rows };
 }
 
@@ -41,6 +42,8 @@ export interface ManifestOptions {
   format?: ManifestFormat;
   /** The bytes, where `path` is only a name for them (standard input). */
   pieces?: AsyncIterable<Buffer>;
+  /** Whether a row without a text is broken. Default: true. */
+  needsText?: boolean;
 }
 
 /**
@@ -49,16 +52,16 @@ export interface ManifestOptions {
  */
 export async function* manifestRows(
   path: string,
-  { format, pieces }: ManifestOptions = {},
+  { format, pieces, needsText = true }: ManifestOptions = {},
 ): AsyncGenerator<ManifestRow> {
-  const reader = new RowReader(path, format);
+  const reader = new RowReader(path, format, needsText);
   for await (const line of readLines(path, pieces)) yield* reader.add(line);
   yield* reader.finish();
 }
 
 /** The rows of a text in JSON Lines; see `manifestRows`. */
 export function parseManifest(path: string, text: string): Manifest {
-  const reader = new RowReader(path, 'jsonl');
+  const reader = new RowReader(path, 'jsonl', true);
   const rows = splitLines(text).flatMap((source, index) =>
     reader.add({ line: index + 1, text: source, valid: true }),
   );
@@ -70,6 +73,7 @@ const mostBroken = 100;
 
 class RowReader {
   readonly #path: string;
+  readonly #needsText: boolean;
   #parse: ((line: Line) => ParsedRow | undefined) | undefined;
   #end: (() => void) | undefined;
   readonly #checker = new RowChecker(true);
@@ -77,16 +81,17 @@ class RowReader {
   #broken: ManifestRow[] | undefined = [];
   #format: ManifestFormat | undefined;
 
-  constructor(path: string, format: ManifestFormat | undefined) {
+  constructor(path: string, format: ManifestFormat | undefined, needsText: boolean) {
     this.#path = path;
     this.#format = format;
+    this.#needsText = needsText;
   }
 
   /** The rows that are complete with this line. */
   add(line: Line): ManifestRow[] {
     if (this.#parse === undefined) {
       if (line.text.trim() === '') return [];
-      const parser = makeParser(this.#path, this.#format, line.text);
+      const parser = makeParser(this.#path, this.#format, line.text, this.#needsText);
       this.#format = parser.format;
       this.#parse = parser.parse;
       this.#end = parser.end;
@@ -133,8 +138,8 @@ export class RowChecker {
     this.#sameFrames = sameFrames;
   }
 
-  check({ line, id = `line-${line}`, text = '', frames, reason }: ParsedRow): ManifestRow {
-    const row: ManifestRow = { line, id, text, frames };
+  check({ line, id = `line-${line}`, text, frames, reason }: ParsedRow): ManifestRow {
+    const row: ManifestRow = { line, id, text: reason === undefined ? text : '', frames };
     const first = this.#ids.add(id);
     this.#lines.add(line);
     if (reason !== undefined) {

@@ -41,10 +41,13 @@ bool prepareFrames(Utterance& u, const std::vector<int32_t>& used, int64_t begin
       largest = finiteMax(row, p.input.classes);
       if (std::isnan(largest)) return false;
     } else {
+      bool masked = true;
       for (const int32_t c : used) {
         const double x = readElement(p.input, t, u.index, c);
         if (!(x < std::numeric_limits<double>::infinity())) return false;
+        masked = masked && x == minusInfinity;
       }
+      if (masked) return false;
     }
     if (p.inputKind == Input::logits) {
       u.reference[at] = largest;
@@ -102,6 +105,7 @@ bool prepare(Utterance& u, int threads) {
   used.erase(std::unique(used.begin(), used.end()), used.end());
   const int64_t blocks = (u.frames + blockFrames - 1) / blockFrames;
   const int64_t classes = u.problem->input.classes;
+  threads = static_cast<int>(std::min<int64_t>(threads, std::max<int64_t>(blocks, 1)));
   std::vector<double> rows(static_cast<size_t>(threads * classes));  // one a lane
   std::atomic<bool> finite{true};
   parallelFor(threads, blocks, [&](int64_t block, int lane) {

@@ -122,11 +122,14 @@ bool readEmissions(const Lattice& lattice, Emissions& emissions) {
       if (std::isnan(largest)) return false;
       norm = logSumExp(row.data(), p.input.classes, largest);
     }
+    bool masked = p.inputKind == Input::logProbs;  // of logits, finiteMax() has looked at all
     for (const int32_t c : classes) {
       const double x = readElement(p.input, t, lattice.index, c);
       if (!(x < infinity)) return false;
+      masked = masked && x == -infinity;
       emissions.scores.push_back(extendedExp(x - largest));
     }
+    if (masked) return false;
     emissions.taken.push_back(largest - norm);
   }
   return true;
@@ -264,7 +267,7 @@ void solve(const Lattice& lattice, int64_t firstLabel) {
   p.status[n] = Status::ok;
   double taken = 0;
   for (const double x : emissions.taken) taken += x;
-  p.losses[n] = -(logOf(total) + taken);
+  p.losses[n] = 0 - (logOf(total) + taken);  // 0, not -0, for a certain target
   if (p.alpha) writeAlpha(lattice, emissions, alpha.data());
   runBackward(lattice, emissions, alpha.data());
   writeBoundaries(lattice, firstLabel);
