@@ -16,7 +16,7 @@ export async function openRows(path: string): Promise<Rows> {
     }
   }
   let count = 0;
-  for await (const _ of manifestRows(path, { pieces: pieces() })) count += 1;
+  for await (const _ of manifestRows(path, { pieces: pieces(), distinct: false })) count += 1;
   return {
     path,
     count,
