@@ -84,6 +84,7 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
   const resumed = journal?.utterances ?? 0;
   const began = new Date();
   const clock = performance.now();
+  const processor = process.cpuUsage();
   const work = { bytes: 0, engineSeconds: 0 };
   options.onProgress?.({ done: resumed, resumed, total: end - start });
   try {
@@ -123,6 +124,7 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
     megabytesRead: work.bytes / 1e6,
     megabytesPerSecond: work.bytes / 1e6 / seconds,
     engineSeconds: work.engineSeconds,
+    processorSeconds: processorSeconds(processor),
     threads: options.engine.threads ?? info().threads,
     isa,
     cpu: cpus()[0]?.model ?? 'unknown',
@@ -130,6 +132,11 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
   });
   const results = await finish(files, options, statistics, summary, header);
   return { summary, results, already: false };
+}
+
+function processorSeconds(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1e6;
 }
 
 /** Makes the folder, and refuses to write over results. What a finished run came to, if this one is. */
