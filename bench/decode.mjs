@@ -39,7 +39,10 @@ const cases = [
   ['greedy, T=200 C=5000', () => greedyDecodeSync(large, one)],
   ['beam 100, T=200 C=80, normal(0, 3)', () => beamDecodeSync(random, { ...one, beamWidth: 100 })],
   ['beam 10, T=200 C=80, normal(0, 3)', () => beamDecodeSync(random, { ...one, beamWidth: 10 })],
-  ['beam 1000, T=200 C=80, normal(0, 3)', () => beamDecodeSync(random, { ...one, beamWidth: 1000 })],
+  [
+    'beam 1000, T=200 C=80, normal(0, 3)',
+    () => beamDecodeSync(random, { ...one, beamWidth: 1000 }),
+  ],
   ['beam 100, T=200 C=80, peaked', () => beamDecodeSync(peaked, { ...one, beamWidth: 100 })],
   ['beam 100, T=200 C=5000, peaked', () => beamDecodeSync(large, { ...one, beamWidth: 100 })],
 ];

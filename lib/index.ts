@@ -83,6 +83,9 @@ export {
 } from './posteriors.js';
 export type { Profile } from './profiles.js';
 export type { Sums } from './reduce.js';
+export { explanationHtml } from './report/explanationHtml.js';
+export { explanationSvg, type SvgOptions } from './report/explanationSvg.js';
+export { explanationText } from './report/explanationText.js';
 export { mergeTokens, type TokenSpan, type WordSpan, wordSpans } from './spans.js';
 export type { Targets, TargetTensor } from './targets.js';
 export type { Float16View, TensorData, TensorLike, TensorType } from './tensor.js';

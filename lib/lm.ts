@@ -144,10 +144,13 @@ function* fromFile(file: number, piece: Buffer, first: number): Generator<Uint8A
 }
 
 async function* pieces(path: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  signal?.throwIfAborted();
   const file = await open(path);
   try {
     // Read from the beginning to the end and never back, so that a pipe will do.
     const raw = file.createReadStream({ highWaterMark: PIECE, signal, autoClose: false });
+    // An abort is thrown by the iterator; unheard of by anyone, it would end the process.
+    raw.on('error', () => {});
     const rest = raw[Symbol.asyncIterator]() as AsyncIterableIterator<Uint8Array>;
     const first = await rest.next();
     if (first.done) return;

@@ -128,7 +128,7 @@ function packReal(folder) {
   const corpora = ['ocr', 'speech'].map((name) => {
     // Every second line of the larger corpus is kept.
     const step = name === 'ocr' ? 2 : 1;
-    const { blank, reductions, utterances } = JSON.parse(
+    const { blank, reductions, cer, utterances } = JSON.parse(
       readFileSync(join(folder, name, 'torch_loss.json'), 'utf8'),
     );
     const frames = readFileSync(join(folder, name, 'manifest.jsonl'), 'utf8')
@@ -154,7 +154,7 @@ function packReal(folder) {
       });
       arrays[`${name}/${checkpoint}`] = data;
     }
-    return { name, blank, shape, step, reductions, utterances };
+    return { name, blank, shape, step, reductions, cer, utterances };
   });
   write('real.bin.br', { corpora }, arrays);
 }

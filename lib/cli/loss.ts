@@ -61,44 +61,18 @@ export function register(program: Command): void {
 
 async function run(logits: string, manifest: string, options: LossOptions): Promise<void> {
   // The addon and the readers are loaded only now: `--help` must be quick and work without them.
-  const [evaluation, npy, manifests, tokenFiles, { Summary }, report] = await Promise.all([
+  const [{ withInputs }, { evaluate }, { Summary }, report] = await Promise.all([
+    import('./inputs.js'),
     import('./evaluate.js'),
-    import('../io/npy.js'),
-    import('../io/manifest.js'),
-    import('../io/tokens.js'),
     import('./summary.js'),
     import('./lossReport.js'),
   ]);
-  const interrupt = new AbortController();
-  // Once: a second Ctrl-C ends the process at once.
-  process.once('SIGINT', () => interrupt.abort());
-
-  const file = await npy.NpyFile.open(logits, { bfloat16: options.bfloat16 });
-  try {
-    const rows = await manifests.readManifest(manifest);
-    const tokens = await tokenFiles.readTokens(options.tokens);
-    const warnings: string[] = [];
-    const warn = (message: string) => {
-      warnings.push(message);
-      report.showWarning(message);
-    };
-    if (file.trailingBytes > 0) {
-      warn(`${logits}: ${file.trailingBytes} bytes after the array are ignored`);
-    }
-    const prepared = evaluation.prepare(file, rows, tokens, {
-      layout: options.layout,
-      input: options.input,
-      blank: options.blank,
-      threads: options.threads,
-      signal: interrupt.signal,
-      warn,
-    });
-
+  await withInputs({ logits, manifest }, options, async (evaluation, warnings) => {
     const summary = new Summary(options.worst);
     const reporter = options.json
-      ? report.jsonReporter(prepared, warnings)
-      : report.textReporter(prepared);
-    for await (const record of evaluation.evaluate(prepared)) {
+      ? report.jsonReporter(evaluation, warnings)
+      : report.textReporter(evaluation);
+    for await (const record of evaluate(evaluation)) {
       summary.add(record);
       reporter.record(record);
     }
@@ -106,7 +80,5 @@ async function run(logits: string, manifest: string, options: LossOptions): Prom
     if (options.strict && summary.ok < summary.utterances) {
       process.exitCode = exitCodes.badUtterances;
     }
-  } finally {
-    await file.close();
-  }
+  });
 }

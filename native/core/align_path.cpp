@@ -195,8 +195,7 @@ State traceBlock(const Utterance& u, const std::vector<double>& skips, const Sco
     const int64_t from = std::max<int64_t>(0, needed) / sweepLanes * sweepLanes;
     const double* blank = room.blank.get() + k * width;
     const double* label = room.label.get() + k * width;
-    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): from > skipped only after the first
-    // frame.
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): reserve() has made room.
     const double left = from > skipped ? label[from - 1] : minusInfinity;
     skipped = from;
     u.sweep({classScores, stretch.slots.data() + from, skips.data() + firstPosition + from,

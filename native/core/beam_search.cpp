@@ -102,7 +102,9 @@ void BeamSearch::limitLabels() {
   double sum = 0;
   for (int64_t i = 0; i < kept; ++i) {
     const double logProb = row_[order_[i]];
-    if (i > 0 && (sum >= problem_.cutoffProb || logProb < problem_.tokenMinLogp)) {
+    // A sum that rounding brought to 1 is no reason to drop what was not to be dropped.
+    const bool reached = problem_.cutoffProb < 1 && sum >= problem_.cutoffProb;
+    if (i > 0 && (reached || logProb < problem_.tokenMinLogp)) {
       kept = i;
       break;
     }
