@@ -25,7 +25,9 @@ export interface ErrorRateOptions {
 export interface ErrorCounts {
   /** `errors / referenceLength`; for an empty reference 0 without errors, else Infinity. */
   readonly rate: number;
+  /** substitutions + deletions + insertions. */
   readonly errors: number;
+  /** Units that are another one. */
   readonly substitutions: number;
   /** Units of the reference that the hypothesis lacks. */
   readonly deletions: number;
@@ -33,24 +35,31 @@ export interface ErrorCounts {
   readonly insertions: number;
   /** Units that are the same. */
   readonly hits: number;
+  /** Units of the reference. */
   readonly referenceLength: number;
+  /** Units of the hypothesis. */
   readonly hypothesisLength: number;
 }
 
 /** One step of an alignment. The side that has nothing is undefined. */
 export interface AlignedUnit<U extends string | number = string | number> {
+  /** What the step does. */
   readonly type: 'hit' | 'substitution' | 'deletion' | 'insertion';
+  /** The reference's unit; undefined for an insertion. */
   readonly reference: U | undefined;
+  /** The hypothesis's unit; undefined for a deletion. */
   readonly hypothesis: U | undefined;
 }
 
 /** One utterance's counts, and its alignment when that was asked for. */
 export interface UtteranceErrors extends ErrorCounts {
+  /** With `alignment: true`: the steps, first to last. */
   readonly alignment: readonly AlignedUnit[] | undefined;
 }
 
 /** Corpus totals: every count is the sum over the utterances, and the rate is formed from the sums. */
 export interface ErrorRate extends ErrorCounts {
+  /** The counts of each utterance, in order. */
   readonly utterances: readonly UtteranceErrors[];
 }
 

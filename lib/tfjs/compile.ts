@@ -66,6 +66,7 @@ export function CtcLoss(options?: CtcCompileOptions): (labels: Tensor, logits: T
  * import this entry before loading it.
  */
 export class CtcOutput extends layers.Layer {
+  /** The name under which a saved model finds it. */
   static readonly className = 'CtcOutput';
 
   override call(inputs: Tensor | Tensor[]): Tensor {
