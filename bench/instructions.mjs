@@ -37,7 +37,8 @@ const rows = SHAPES.map(({ name, T, C, L }) => {
   const inputs = instructions([T, 1, C, L, 0], []) + firstCall;
   const all = instructions([T, 1, C, L, 1], []) - inputs;
   const fewer = instructions([T, 1, C, L / 2, 1], []) - inputs;
-  const alone = instructions([T, 1, C, L, 1], ['loss']) - inputs;
+  const aloneInputs = instructions([T, 1, C, L, 0], ['loss']) + firstCall;
+  const alone = instructions([T, 1, C, L, 1], ['loss']) - aloneInputs;
   const perCell = (all - fewer) / (T * L); // L / 2 labels are L states
   const rest = all - perCell * T * (2 * L + 1);
   return [name, ...[all / T, perCell, rest / (T * C), (100 * alone) / all].map(digits)];
