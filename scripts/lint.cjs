@@ -66,7 +66,7 @@ async function main() {
   if (!write) run(process.execPath, [typedoc, '--emit', 'none']);
 
   if (isInstalled('clang-format')) {
-    const files = ['native', 'test/native'].flatMap((folder) =>
+    const files = ['native', 'test/native', 'bench/native'].flatMap((folder) =>
       filesIn(folder, ['.h', '.cpp', '.inl', '.cu', '.cuh']),
     );
     run('clang-format', write ? ['-i', ...files] : ['--dry-run', '-Werror', ...files]);
@@ -85,7 +85,7 @@ async function main() {
       ...includes.map((folder, i) => (i < sources.includes.length ? '-I' : '-isystem') + folder),
       ...sources.defines.map((define) => `-D${define}`),
     ];
-    const files = [...sources.core, ...sources.binding, ...sources.tests];
+    const files = ['core', 'binding', 'tests', 'bench', 'profile'].flatMap((list) => sources[list]);
     const shares = Math.max(1, os.availableParallelism());
     await Promise.all(
       Array.from({ length: shares }, (_, i) =>

@@ -63,7 +63,10 @@ describe('examples/train-ocr', function () {
       'logits.npy',
       'manifest.jsonl',
       'tokens.txt',
+      'worst.html',
     ]);
+    assert.match(out, /^CER +[\d.]+%/m);
+    assert.match(readFileSync(join(folder, 'worst.html'), 'utf8'), /<svg/);
     assert.equal(readFileSync(join(folder, 'alignments.png')).toString('latin1', 1, 4), 'PNG');
   });
 

@@ -215,7 +215,7 @@ for (const backend of ['cpu', 'wasm']) {
       const optimizer = tf.train.sgd(0.5);
       const step = () =>
         optimizer.minimize(
-          () => ctcLoss(x.matMul(weights).reshape([T, N, C]), labels) as tf.Scalar,
+          () => ctcLoss(x.matMul(weights).reshape([T, N, C]), labels),
           true,
         ) as tf.Scalar;
       const first = step();

@@ -1,4 +1,4 @@
-// What the trained network is worth: error rate, losses by the command line, and where it saw each digit.
+// What the trained network is worth: error rates and a page by the command line, and where it saw each digit.
 
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -27,7 +27,10 @@ export async function read(weights, lines) {
   return { logits: { data, shape }, texts, rate };
 }
 
-/** Writes the logits of `lines` and what goes with them into `folder`, and lets `ctc loss` judge them. */
+/**
+ * Writes the logits of `lines` and what goes with them into `folder`, lets `node-ctc eval` judge them, and
+ * `node-ctc explain` make a page about the line with the largest loss per label.
+ */
 export function judge(folder, lines, logits) {
   const at = (name) => join(folder, name);
   writeFileSync(at('logits.npy'), npy(logits));
@@ -39,15 +42,24 @@ export function judge(folder, lines, logits) {
   writeFileSync(at('manifest.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   writeFileSync(at('tokens.txt'), TOKENS.map((token) => `${token}\n`).join(''));
 
-  const args = ['loss', at('logits.npy'), at('manifest.jsonl'), '--tokens', at('tokens.txt')];
-  console.log(`\nnode-ctc ${args.join(' ')} --worst 5`);
+  const data = [at('logits.npy'), '--manifest', at('manifest.jsonl'), '--tokens', at('tokens.txt')];
+  const report = command('eval', ...data, '--worst', '5', '--word-delimiter', '', '--quiet');
+  console.log(report);
+  const [worst] = /^\d{3}-\S+/m.exec(report);
+  const [array, , manifest, ...tokens] = data;
+  command('explain', array, manifest, ...tokens, '--utterance', worst, '--html', at('worst.html'));
+}
+
+/** Runs the command line of node-ctc, and returns what it prints. */
+function command(...args) {
+  console.log(`\nnode-ctc ${args.map((arg) => arg || '""').join(' ')}\n`);
   const manifest = createRequire(import.meta.url).resolve('node-ctc/package.json');
   const main = join(dirname(manifest), 'dist/esm/cli/main.js');
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args, '--worst', '5'], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
     encoding: 'utf8',
   });
-  if (status !== 0) throw new Error(`node-ctc loss failed: ${stderr}`);
-  console.log(stdout.slice(stdout.indexOf('\nWorst')));
+  if (status !== 0) throw new Error(`node-ctc ${args[0]} failed: ${stderr}`);
+  return stdout;
 }
 
 /** A float32 array as numpy's format has it. */

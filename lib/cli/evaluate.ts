@@ -9,7 +9,6 @@ import type { Manifest, ManifestRow, RowFault } from '../io/manifest.js';
 import type { NpyFile } from '../io/npy.js';
 import { makeTokenizer, type Tokens } from '../io/tokens.js';
 import { checkTokens, chooseBlank } from './model.js';
-
 import { count } from './terminal.js';
 
 export type UtteranceStatus =

@@ -7,4 +7,4 @@
 export { type CtcCompileOptions, CtcLoss, CtcOutput } from './compile.js';
 export { beamDecode, greedyDecode } from './decode.js';
 export { type Labels, labelTensor } from './labels.js';
-export { ctcLoss, type TensorLossOptions } from './loss.js';
+export { ctcLoss, type LossTensor, type TensorLossOptions } from './loss.js';

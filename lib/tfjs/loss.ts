@@ -1,8 +1,9 @@
-import { customGrad, engine, Tensor, tensor } from '@tensorflow/tfjs';
+import { customGrad, engine, type Scalar, Tensor, type Tensor1D, tensor } from '@tensorflow/tfjs';
 import { ctcError, rangeError, typeError } from '../errors.js';
 import { ctcLossSync } from '../loss.js';
-import { type LossSyncOptions, resolveLossOptions } from '../lossOptions.js';
+import { type LossSyncOptions, type Reduction, resolveLossOptions } from '../lossOptions.js';
 import { checkOptions, type IntegerArray, type Layout, resolveBlank } from '../options.js';
+import type { Profile } from '../profiles.js';
 import { integers, type Labels, unpad } from './labels.js';
 import { checkLogits } from './tensors.js';
 
@@ -10,8 +11,13 @@ import { checkLogits } from './tensors.js';
  * Options of {@link ctcLoss}: those of the main entry's, without `gradient` and `gradOutput`, which
  * TensorFlow.js sees to. Lengths may be tensors as well.
  */
-export interface TensorLossOptions
-  extends Omit<LossSyncOptions, 'gradient' | 'gradOutput' | 'inputLengths' | 'targetLengths'> {
+export interface TensorLossOptions<
+  R extends Reduction | undefined = Reduction | undefined,
+  P extends Profile | undefined = Profile | undefined,
+> extends Omit<
+    LossSyncOptions<R, undefined, P>,
+    'gradient' | 'gradOutput' | 'inputLengths' | 'targetLengths'
+  > {
   /** Frames of each utterance, N integers from 0 to T. Default: T for all. */
   readonly inputLengths?: IntegerArray | number | Tensor;
   /** Labels of each utterance, N integers. Without it, rows of a tensor of labels end where the padding begins. */
@@ -19,6 +25,15 @@ export interface TensorLossOptions
   /** The number that fills up the rows of a tensor of labels. Default: the blank. */
   readonly padding?: number;
 }
+
+/** N losses for reduction 'none', also when a profile says so; else a scalar. */
+export type LossTensor<R, P> = R extends 'none'
+  ? Tensor1D
+  : R extends Reduction
+    ? Scalar
+    : P extends 'tensorflow' | 'warp-ctc'
+      ? Tensor1D
+      : Scalar;
 
 const KEYS: ReadonlySet<string> = new Set<keyof TensorLossOptions>([
   'inputLengths',
@@ -57,7 +72,10 @@ const KEYS: ReadonlySet<string> = new Set<keyof TensorLossOptions>([
  * optimizer.minimize(() => ctcLoss(model.apply(images), labels, { layout: 'NTC' }));
  * ```
  */
-export function ctcLoss(logits: Tensor, labels: Labels, options?: TensorLossOptions): Tensor {
+export function ctcLoss<
+  R extends Reduction | undefined = undefined,
+  P extends Profile | undefined = undefined,
+>(logits: Tensor, labels: Labels, options?: TensorLossOptions<R, P>): LossTensor<R, P> {
   const input = checkLogits(logits);
   const given = checkLossOptions(options);
   const { padding, ...rest } = given;
@@ -90,7 +108,7 @@ export function ctcLoss(logits: Tensor, labels: Labels, options?: TensorLossOpti
     };
     return { value, gradFunc };
   });
-  return operation(input);
+  return operation(input) as LossTensor<R, P>;
 }
 
 /** Refuses options that this entry does not have. */
