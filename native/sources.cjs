@@ -23,6 +23,7 @@ const core = [
   'native/cpu/kernels_avx512.cpp',
   'native/cpu/kernels_baseline.cpp',
   'native/cpu/kernels_neon.cpp',
+  'native/cpu/row_scan.cpp',
   'native/cpu/viterbi.cpp',
 ];
 
