@@ -9,6 +9,7 @@ const core = [
   'native/core/arpa.cpp',
   'native/core/beam.cpp',
   'native/core/beam_guide.cpp',
+  'native/core/beam_result.cpp',
   'native/core/beam_search.cpp',
   'native/core/check.cpp',
   'native/core/greedy.cpp',
