@@ -43,6 +43,9 @@ const tests = [
   'test/native/align.cpp',
   'test/native/align_posteriors.cpp',
   'test/native/decode.cpp',
+  'test/native/loss.cpp',
+  'test/native/loss_case.cpp',
+  'test/native/loss_kernels.cpp',
   'test/native/main.cpp',
 ];
 

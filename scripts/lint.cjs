@@ -1,5 +1,6 @@
 // Checks (or with --write repairs) the formatting and runs the linters: biome for TypeScript and
-// JavaScript; clang-format and clang-tidy for C++ where they are installed.
+// JavaScript; TypeDoc, for which every public name must have a comment; clang-format and clang-tidy for
+// C++ where they are installed.
 // With --require-all a missing tool is an error (continuous integration).
 'use strict';
 
@@ -60,6 +61,9 @@ async function main() {
     ...(write ? ['--write'] : []),
     '.',
   ]);
+
+  const typedoc = path.join(root, 'node_modules', 'typedoc', 'bin', 'typedoc');
+  if (!write) run(process.execPath, [typedoc, '--emit', 'none']);
 
   if (isInstalled('clang-format')) {
     const files = ['native', 'test/native'].flatMap((folder) =>

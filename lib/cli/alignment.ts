@@ -3,19 +3,19 @@
 
 import { forcedAlign, type Star } from '../align.js';
 import { Role, resolveSpelling, type Spelling } from '../decodeText.js';
+import { describeInfeasible } from '../eval/evaluate.js';
+import { describeNonfinite, type Outputs } from '../eval/outputs.js';
 import { makeTokenizer, type Tokens } from '../io/tokens.js';
 import { groupWords, type TokenSpan } from '../spans.js';
 import {
   type CheckedRow,
   checkRow,
-  describeInfeasible,
   type Evaluation,
   readParts,
   type UtteranceRecord,
   warnOfRows,
 } from './evaluate.js';
 import { UsageError } from './exit.js';
-import { describeNonfinite, type Outputs } from './outputs.js';
 
 /** A piece of an utterance, in frames; `end` is the one after its last. */
 export interface TimedPiece {

@@ -3,6 +3,7 @@
 
 import type { DecodedPath } from '../decodeCall.js';
 import type { BeamOptions } from '../decodeOptions.js';
+import { describeNonfinite } from '../eval/outputs.js';
 import { beamDecode, greedyDecode, Lexicon, loadLanguageModel } from '../index.js';
 import { fileError, quote, readText, splitLines } from '../io/file.js';
 import type { ManifestRow, RowFault } from '../io/manifest.js';
@@ -10,7 +11,6 @@ import { type ErrorCounts, errorRate } from '../metrics.js';
 import type { DecodeOptions } from './decode.js';
 import { type Evaluation, type Part, readParts, warnOfRows } from './evaluate.js';
 import { UsageError } from './exit.js';
-import { describeNonfinite } from './outputs.js';
 
 export type DecodeStatus = 'ok' | 'infeasible' | 'nonfinite' | 'frames-out-of-range' | RowFault;
 

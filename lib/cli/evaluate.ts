@@ -1,13 +1,15 @@
 // Evaluates a manifest against an array of model outputs, a bounded part of the array at a time.
 // Nothing is printed here: records come out in the order of the manifest.
 
+import { describeInfeasible } from '../eval/evaluate.js';
+import { describeNonfinite, describeRows, type Outputs } from '../eval/outputs.js';
 import { ctcLoss } from '../index.js';
 import { fileError, quote } from '../io/file.js';
 import type { Manifest, ManifestRow, RowFault } from '../io/manifest.js';
 import type { NpyFile } from '../io/npy.js';
 import { makeTokenizer, type Tokens } from '../io/tokens.js';
-import { UsageError } from './exit.js';
-import { describeNonfinite, describeRows, type Outputs } from './outputs.js';
+import { checkTokens, chooseBlank } from './model.js';
+
 import { count } from './terminal.js';
 
 export type UtteranceStatus =
@@ -91,16 +93,7 @@ export function prepare(
         ? [shape[0]!, shape[1]!]
         : [shape[1]!, shape[0]!];
 
-  if (tokens.symbols.length !== classes) {
-    const lacksBlank = tokens.symbols.length + 1 === classes && tokens.blank === undefined;
-    throw fileError(
-      tokens.path,
-      `has ${count(tokens.symbols.length, 'token')} and ${file.path} has ${classes} classes (its last axis)`,
-      lacksBlank
-        ? 'Add the line <blank> where the class of the blank is'
-        : 'Give the tokens file of this model, one line for each class',
-    );
-  }
+  checkTokens(tokens, classes, file.path);
   const manifest = given ?? numberedRows(utterances);
   if (manifest.rows.length !== utterances) {
     const swapped = shape.length === 3 && manifest.rows.length === frames;
@@ -124,25 +117,6 @@ function numberedRows(count: number): Manifest {
     return { line: n + 1, id: String(n), text: undefined, frames: undefined };
   });
   return { path: '', rows };
-}
-
-function chooseBlank(tokens: Tokens, classes: number, given: number | undefined): number {
-  if (given === undefined) {
-    if (tokens.blank !== undefined) return tokens.blank;
-    throw new UsageError(
-      `which class is the blank? ${tokens.path} has no <blank> line: give --blank (-1 is the last class)`,
-    );
-  }
-  if (given >= classes) {
-    throw new UsageError(`--blank is ${given}; classes are 0 to ${classes - 1}`);
-  }
-  const blank = given === -1 ? classes - 1 : given;
-  if (tokens.blank !== undefined && tokens.blank !== blank) {
-    throw new UsageError(
-      `--blank says class ${blank} and ${tokens.path} has ${tokens.symbols[tokens.blank]} as class ${tokens.blank}: leave out --blank or correct the file`,
-    );
-  }
-  return blank;
 }
 
 /** The records of all rows, in order. */
@@ -294,12 +268,4 @@ async function evaluateChunk(
     const reason = describeNonfinite(outputs, i, length, used);
     return { ...record, status: 'nonfinite', reason };
   });
-}
-
-/** Why there is no path. */
-export function describeInfeasible({ frames, labels, framesNeeded }: UtteranceRecord): string {
-  if (frames! >= framesNeeded!) return '-Infinity in the array leaves no path for the text';
-  const repeats = framesNeeded! - labels!;
-  const parts = repeats > 0 ? ` (${count(labels!, 'label')} + ${count(repeats, 'repeat')})` : '';
-  return `needs ${count(framesNeeded!, 'frame')}${parts} and has ${frames}`;
 }

@@ -136,7 +136,7 @@ async function explainFile(
       import('../io/tokens.js'),
       import('../explain.js'),
       import('./lossReport.js'),
-      import('./outputs.js'),
+      import('../eval/outputs.js'),
       import('../io/file.js'),
     ]);
   const file = await npy.NpyFile.open(logits, { bfloat16: options.bfloat16 });

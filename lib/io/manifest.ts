@@ -1,7 +1,14 @@
-// Manifests in JSON Lines: one object a line with an utterance's id, text and frames. Row n belongs
-// to utterance n of the logits, so a broken row keeps its place and is reported, not skipped.
+// Manifests: a row for each utterance with its id, text and frames, in JSON Lines, CSV, TSV or as a
+// Kaldi `text` file, row by row, so that a million of them need no more memory than their ids. A broken
+// row keeps its place and is reported, not skipped: row n may belong to utterance n of an array.
 
-import { fileError, quote, readText, splitLines } from './file.js';
+import { fileError, quote, splitLines } from './file.js';
+import { KeyIndex } from './keyIndex.js';
+import { type Line, readLines } from './lines.js';
+import { type ManifestFormat, makeParser, type ParsedRow } from './manifestFormats.js';
+import { NumberList } from './numberList.js';
+
+export type { ManifestFormat } from './manifestFormats.js';
 
 /** What can be wrong with a row by itself. */
 export type RowFault = 'bad-row' | 'duplicate-id';
@@ -23,110 +30,143 @@ export interface Manifest {
   rows: ManifestRow[];
 }
 
-/** The names of each field, the first that a row has counts; the later ones are other tools'. */
-const names = {
-  id: ['id', 'utt_id', 'key', 'audio_filepath'],
-  text: ['text', 'transcript'],
-  frames: ['frames', 'num_frames'],
-} as const;
+/** Reads a whole manifest; see `manifestRows`. Throws `ERR_CTC_FILE`. */
+export async function readManifest(path: string, options?: ManifestOptions): Promise<Manifest> {
+  const rows: ManifestRow[] = [];
+  for await (const row of manifestRows(path, options)) rows.push(row);
+  return { path, rows };
+}
 
 export interface ManifestOptions {
+  /** Default: as the file's name and first line say. */
+  format?: ManifestFormat;
+  /** The bytes, where `path` is only a name for them (standard input). */
+  pieces?: AsyncIterable<Buffer>;
   /** Whether a row without a text is broken. Default: true. */
   needsText?: boolean;
 }
 
-/** Reads a JSONL manifest; see `parseManifest`. Throws `ERR_CTC_FILE`. */
-export async function readManifest(path: string, options?: ManifestOptions): Promise<Manifest> {
-  return parseManifest(path, await readText(path), options);
+/**
+ * Rows in the order of the file; blank lines are skipped. Remembers nothing but the ids, about 20 bytes and the id for
+ * each. Throws `ERR_CTC_FILE` where the first 100 rows are all broken, since the file is then something else.
+ */
+export async function* manifestRows(
+  path: string,
+  { format, pieces, needsText = true }: ManifestOptions = {},
+): AsyncGenerator<ManifestRow> {
+  const reader = new RowReader(path, format, needsText);
+  for await (const line of readLines(path, pieces)) yield* reader.add(line);
+  yield* reader.finish();
 }
 
-/**
- * Rows in the order of the file; blank lines are skipped. Throws `ERR_CTC_FILE` only when there is no usable
- * row at all, since the file is then something else.
- */
-export function parseManifest(
-  path: string,
-  text: string,
-  { needsText = true }: ManifestOptions = {},
-): Manifest {
-  const rows: ManifestRow[] = [];
-  const lineOf = new Map<string, number>();
-  splitLines(text).forEach((source, index) => {
-    if (source.trim() === '') return;
-    const row = parseRow(source, index + 1, needsText);
-    const first = lineOf.get(row.id);
-    if (first !== undefined && row.fault === undefined) {
-      const reason = `the id ${quote(row.id)} is already on line ${first}`;
-      row.fault = { status: 'duplicate-id', reason };
-    }
-    if (first === undefined) lineOf.set(row.id, row.line);
-    rows.push(row);
-  });
-
-  const broken = rows[0]?.fault;
-  if (broken?.status === 'bad-row' && rows.every((row) => row.fault?.status === 'bad-row')) {
-    throw fileError(
-      path,
-      `has no usable row; line ${rows[0]!.line}: ${broken.reason}`,
-      'Write one JSON object a line: {"id": "a", "text": "hello", "frames": 50}',
-    );
-  }
-  markMissingFrames(rows);
+/** The rows of a text in JSON Lines; see `manifestRows`. */
+export function parseManifest(path: string, text: string): Manifest {
+  const reader = new RowReader(path, 'jsonl', true);
+  const rows = splitLines(text).flatMap((source, index) =>
+    reader.add({ line: index + 1, text: source, valid: true }),
+  );
+  rows.push(...reader.finish());
   return { path, rows };
 }
 
-function parseRow(source: string, line: number, needsText: boolean): ManifestRow {
-  const row: ManifestRow = { line, id: `line-${line}`, text: '', frames: undefined };
-  const fail = (reason: string): ManifestRow => {
-    row.fault = { status: 'bad-row', reason };
+const mostBroken = 100;
+
+class RowReader {
+  readonly #path: string;
+  readonly #needsText: boolean;
+  #parse: ((line: Line) => ParsedRow | undefined) | undefined;
+  #end: (() => void) | undefined;
+  readonly #checker = new RowChecker(true);
+  /** The rows so far, while all of them are broken. */
+  #broken: ManifestRow[] | undefined = [];
+  #format: ManifestFormat | undefined;
+
+  constructor(path: string, format: ManifestFormat | undefined, needsText: boolean) {
+    this.#path = path;
+    this.#format = format;
+    this.#needsText = needsText;
+  }
+
+  /** The rows that are complete with this line. */
+  add(line: Line): ManifestRow[] {
+    if (this.#parse === undefined) {
+      if (line.text.trim() === '') return [];
+      const parser = makeParser(this.#path, this.#format, line.text, this.#needsText);
+      this.#format = parser.format;
+      this.#parse = parser.parse;
+      this.#end = parser.end;
+    }
+    const parsed = this.#parse(line);
+    if (parsed === undefined) return [];
+    const row = this.#checker.check(parsed);
+    if (this.#broken === undefined) return [row];
+    this.#broken.push(row);
+    if (row.fault?.status === 'bad-row' && this.#broken.length < mostBroken) return [];
+    return this.#release();
+  }
+
+  finish(): ManifestRow[] {
+    this.#end?.();
+    return this.#broken === undefined ? [] : this.#release();
+  }
+
+  #release(): ManifestRow[] {
+    const rows = this.#broken!;
+    this.#broken = undefined;
+    const first = rows[0]?.fault;
+    if (first !== undefined && rows.at(-1)!.fault?.status === 'bad-row') {
+      throw fileError(
+        this.#path,
+        `has no usable row; line ${rows[0]!.line}: ${first.reason}`,
+        remedies[this.#format!],
+      );
+    }
+    return rows;
+  }
+}
+
+/** From parsed rows to checked ones: ids that are there twice, frames that some rows lack. */
+export class RowChecker {
+  readonly #ids = new KeyIndex();
+  readonly #lines = new NumberList();
+  readonly #sameFrames: boolean;
+  /** Whether rows have frames, as the first one that is not broken says. */
+  #framed: boolean | undefined;
+
+  /** `sameFrames`: whether either all rows have frames or none has. */
+  constructor(sameFrames: boolean) {
+    this.#sameFrames = sameFrames;
+  }
+
+  check({ line, id = `line-${line}`, text, frames, reason }: ParsedRow): ManifestRow {
+    const row: ManifestRow = { line, id, text: reason === undefined ? text : '', frames };
+    const first = this.#ids.add(id);
+    this.#lines.add(line);
+    if (reason !== undefined) {
+      row.fault = { status: 'bad-row', reason };
+      return row;
+    }
+    if (first !== undefined) {
+      const reason = `the id ${quote(id)} is already on line ${this.#lines.at(first)}`;
+      row.fault = { status: 'duplicate-id', reason };
+      return row;
+    }
+    // A row that lacks what the others have would be evaluated over the padding.
+    if (!this.#sameFrames) return row;
+    this.#framed ??= frames !== undefined;
+    if (this.#framed !== (frames !== undefined)) {
+      const reason = this.#framed
+        ? 'no "frames", which other rows have'
+        : 'it has "frames", which the rows before it have not';
+      row.fault = { status: 'bad-row', reason };
+    }
     return row;
-  };
-
-  let fields: Record<string, unknown>;
-  try {
-    fields = JSON.parse(source);
-  } catch {
-    return fail(`not JSON: ${quote(source)}`);
-  }
-  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
-    return fail(`not a JSON object: ${quote(source)}`);
-  }
-  const find = (field: keyof typeof names) =>
-    names[field].find((name) => Object.hasOwn(fields, name));
-
-  const idName = find('id');
-  const id = idName === undefined ? undefined : fields[idName];
-  if (typeof id === 'string' && id !== '') row.id = id;
-  else if (typeof id === 'number') row.id = String(id);
-  else if (idName !== undefined) return fail(`"${idName}" is ${show(id)}, not a name`);
-
-  const textName = find('text');
-  if (textName === undefined && needsText) return fail('no "text"');
-  const text = textName === undefined ? undefined : fields[textName];
-  if (textName !== undefined && typeof text !== 'string') {
-    return fail(`"${textName}" is ${show(text)}, not text`);
-  }
-  row.text = text as string | undefined;
-
-  const framesName = find('frames');
-  if (framesName === undefined) return row;
-  const frames = fields[framesName];
-  if (typeof frames !== 'number' || !Number.isSafeInteger(frames) || frames < 0) {
-    return fail(`"${framesName}" is ${show(frames)}, not a count of frames`);
-  }
-  row.frames = frames;
-  return row;
-}
-
-// A row that lacks what the others have would be evaluated over the padding.
-function markMissingFrames(rows: ManifestRow[]): void {
-  if (rows.every((row) => row.frames === undefined)) return;
-  for (const row of rows) {
-    if (row.frames !== undefined || row.fault !== undefined) continue;
-    row.fault = { status: 'bad-row', reason: 'no "frames", which other rows have' };
   }
 }
 
-function show(value: unknown): string {
-  return quote(JSON.stringify(value) ?? 'undefined').slice(1, -1);
-}
+const remedies: Record<ManifestFormat, string> = {
+  jsonl: 'Write one JSON object a line: {"id": "a", "text": "hello", "frames": 50}',
+  csv: 'Write a header (id,text,frames) and a line for each utterance',
+  tsv: 'Write a header (id, text, frames, with tabs between) and a line for each utterance',
+  kaldi: 'Write the id, a space and the text in each line',
+};

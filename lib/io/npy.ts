@@ -1,10 +1,9 @@
 // Reads .npy arrays by pread into one aligned buffer, whole or a range of one axis at a time, so
-// that a file larger than memory can be worked through. Fortran order is left as it lies and
-// described by strides.
+// that a file larger than memory can be worked through.
 
-import { type FileHandle, open, stat } from 'node:fs/promises';
 import { ctcError } from '../errors.js';
-import { fileError, systemError } from './file.js';
+import { fileError } from './file.js';
+import { LocatedArray } from './located.js';
 import {
   type NpyHeader,
   type NpyOptions,
@@ -13,13 +12,12 @@ import {
   parseNpyHeader,
   parseNpyPrefix,
 } from './npyHeader.js';
+import { PreadFile } from './pread.js';
+import { type SourceData, viewElements } from './source.js';
 
 export type { NpyOptions, NpyType } from './npyHeader.js';
 
-export type NpyData =
-  | Float32Array<ArrayBuffer>
-  | Float64Array<ArrayBuffer>
-  | Uint16Array<ArrayBuffer>;
+export type NpyData = SourceData;
 
 /** Elements of a .npy file in memory; 16-bit floats are their bits in a Uint16Array. */
 export interface NpyArray {
@@ -30,8 +28,27 @@ export interface NpyArray {
   strides: number[];
 }
 
-// One read call moves less than 2 GiB on every system.
-const maxReadBytes = 2 ** 30;
+/** The array of a .npy file that begins at `start` of a file and has `bytes` bytes. Throws `ERR_CTC_FILE`. */
+export function locateNpy(
+  file: PreadFile,
+  start: number,
+  bytes: number,
+  options: NpyOptions,
+  path = file.path,
+): { array: LocatedArray; header: NpyHeader } {
+  const prefix = file.piece(start, Math.min(bytes, npyPrefixBytes));
+  const { headerOffset, headerBytes, encoding } = parseNpyPrefix(path, prefix);
+  const text = file.piece(start + headerOffset, Math.min(headerBytes, bytes - headerOffset));
+  if (text.length < headerBytes) {
+    throw fileError(path, 'ends inside its header', 'Write or download it again');
+  }
+  const header = parseNpyHeader(path, text, headerOffset, encoding, bytes, options);
+  const { type, shape, fortranOrder, dataOffset } = header;
+  return {
+    array: new LocatedArray(file, start + dataOffset, type, shape, fortranOrder),
+    header,
+  };
+}
 
 /** An open .npy file whose header has been checked against the size of the file. */
 export class NpyFile {
@@ -40,48 +57,33 @@ export class NpyFile {
   readonly shape: readonly number[];
   /** Bytes of the file beyond the array, which numpy.load ignores too. */
   readonly trailingBytes: number;
-  readonly #handle: FileHandle;
-  readonly #header: NpyHeader;
+  readonly array: LocatedArray;
+  readonly #file: PreadFile;
 
-  private constructor(path: string, handle: FileHandle, header: NpyHeader, fileBytes: number) {
-    this.path = path;
+  private constructor(file: PreadFile, array: LocatedArray, header: NpyHeader) {
+    this.path = file.path;
     this.type = header.type;
     this.shape = header.shape;
-    this.trailingBytes = fileBytes - header.dataOffset - header.dataBytes;
-    this.#handle = handle;
-    this.#header = header;
+    this.trailingBytes = file.size - header.dataOffset - header.dataBytes;
+    this.array = array;
+    this.#file = file;
   }
 
   /** Opens a file and reads its header alone. Throws `ERR_CTC_FILE`. */
   static async open(path: string, options: NpyOptions = {}): Promise<NpyFile> {
-    let handle: FileHandle | undefined;
+    const file = PreadFile.open(path);
     try {
-      // Before opening: to open a named pipe would wait for its writer.
-      const kind = await stat(path);
-      if (kind.isDirectory()) throw fileError(path, 'is a folder', 'Name one .npy file');
-      if (!kind.isFile()) {
-        throw fileError(path, 'is not an ordinary file', 'Write the array to a file first');
-      }
-      handle = await open(path);
-      const { size } = await handle.stat();
-      const prefix = await readUpTo(handle, npyPrefixBytes, 0);
-      const { headerOffset, headerBytes, encoding } = parseNpyPrefix(path, prefix);
-      const text = await readUpTo(handle, headerBytes, headerOffset);
-      if (text.length < headerBytes) {
-        throw fileError(path, 'ends inside its header', 'Write or download it again');
-      }
-      const header = parseNpyHeader(path, text, headerOffset, encoding, size, options);
-      return new NpyFile(path, handle, header, size);
+      const { array, header } = locateNpy(file, 0, file.size, options);
+      return new NpyFile(file, array, header);
     } catch (error) {
-      await handle?.close();
-      throw systemError(path, error);
+      file.close();
+      throw error;
     }
   }
 
   /** Bytes that `read(axis, start, count)` needs. */
   bytesFor(axis: number, count: number): number {
-    const others = this.shape.reduce((product, n, i) => (i === axis ? product : product * n), 1);
-    return others * count * elementBytes(this.type);
+    return this.array.bytesFor(axis, count);
   }
 
   /** Memory for `read(axis, start, count, buffer)`. Throws `ERR_CTC_OUT_OF_MEMORY`. */
@@ -94,62 +96,19 @@ export class NpyFile {
    * beginning of `buffer` (or a new one). One pread for each contiguous run of the file.
    */
   async read(axis: number, start: number, count: number, buffer?: ArrayBuffer): Promise<NpyArray> {
-    const { shape, fortranOrder, dataOffset } = this.#header;
     const bytes = this.bytesFor(axis, count);
     const target = buffer ?? this.bufferFor(axis, count);
-    // Axes in the order of the file, slowest first.
-    const order = shape.map((_, i) => (fortranOrder ? shape.length - 1 - i : i));
-    const place = order.indexOf(axis);
-    const size = (axes: number[]) => axes.reduce((product, i) => product * shape[i]!, 1);
-    const runs = size(order.slice(0, place));
-    const step = size(order.slice(place + 1)) * elementBytes(this.type);
-    const runBytes = count * step;
-    const whole = runs === 1 || (start === 0 && count === shape[axis]);
-    const view = new Uint8Array(target, 0, bytes);
-
-    if (whole) {
-      await this.#fill(view, dataOffset + start * step);
-    } else if (runBytes > 0) {
-      for (let run = 0; run < runs; run++) {
-        const from = dataOffset + (run * shape[axis]! + start) * step;
-        await this.#fill(view.subarray(run * runBytes, (run + 1) * runBytes), from);
-      }
-    }
-
-    const readShape = shape.map((n, i) => (i === axis ? count : n));
-    const strides = new Array<number>(shape.length);
-    let stride = 1;
-    for (const i of order.toReversed()) {
-      strides[i] = stride;
-      stride *= readShape[i]!;
-    }
-    const data = viewElements(target, this.type, bytes);
-    return { data, type: this.type, shape: readShape, strides };
+    await this.array.fill(new Uint8Array(target, 0, bytes), axis, start, count);
+    return {
+      data: viewElements(target, this.type, bytes),
+      type: this.type,
+      shape: this.shape.map((n, i) => (i === axis ? count : n)),
+      strides: this.array.strides(axis, count),
+    };
   }
 
-  close(): Promise<void> {
-    return this.#handle.close();
-  }
-
-  async #fill(view: Uint8Array, position: number): Promise<void> {
-    let done = 0;
-    while (done < view.length) {
-      const length = Math.min(view.length - done, maxReadBytes);
-      let bytesRead: number;
-      try {
-        ({ bytesRead } = await this.#handle.read(view, done, length, position + done));
-      } catch (error) {
-        throw systemError(this.path, error);
-      }
-      if (bytesRead === 0) {
-        throw fileError(
-          this.path,
-          'became shorter while it was read',
-          'Read it when it is complete',
-        );
-      }
-      done += bytesRead;
-    }
+  async close(): Promise<void> {
+    this.#file.close();
   }
 }
 
@@ -164,17 +123,6 @@ export async function readNpy(path: string, options: NpyOptions = {}): Promise<N
   }
 }
 
-async function readUpTo(handle: FileHandle, bytes: number, position: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(bytes);
-  let done = 0;
-  while (done < bytes) {
-    const { bytesRead } = await handle.read(buffer, done, bytes - done, position + done);
-    if (bytesRead === 0) break;
-    done += bytesRead;
-  }
-  return buffer.subarray(0, done);
-}
-
 function allocate(path: string, bytes: number): ArrayBuffer {
   try {
     return new ArrayBuffer(bytes);
@@ -182,14 +130,4 @@ function allocate(path: string, bytes: number): ArrayBuffer {
     const message = `${path}: no memory for ${bytes} bytes of it`;
     throw ctcError('ERR_CTC_OUT_OF_MEMORY', message, { cause: error });
   }
-}
-
-function elementBytes(type: NpyType): number {
-  return type === 'float64' ? 8 : type === 'float32' ? 4 : 2;
-}
-
-function viewElements(buffer: ArrayBuffer, type: NpyType, bytes: number): NpyData {
-  if (type === 'float64') return new Float64Array(buffer, 0, bytes / 8);
-  if (type === 'float32') return new Float32Array(buffer, 0, bytes / 4);
-  return new Uint16Array(buffer, 0, bytes / 2);
 }

@@ -37,7 +37,8 @@ function summary(e: Explanation): string {
   } else if (status === 'nonfinite') {
     rows.push(['status', 'nonfinite: NaN, +Infinity, or a frame of nothing but -Infinity']);
   } else {
-    const sum = e.probability > 0 ? e.probability.toExponential(3) : `exp(${-e.loss})`;
+    const sum =
+      e.probability > 0 ? e.probability.toExponential(3) : `exp(${(-e.loss).toPrecision(7)})`;
     rows.push(['total', `${sum}, the sum of their probabilities`]);
     rows.push(['loss', `${e.loss.toFixed(4)}, its natural logarithm with the sign turned`]);
   }
@@ -89,7 +90,7 @@ function labels(e: Explanation): string {
     visible(symbols[token]!),
     String(start),
     String(end),
-    score.toFixed(4),
+    showProbability(score),
     starts[i]!.toFixed(2),
     ends[i]!.toFixed(2),
   ]);

@@ -5,6 +5,7 @@ import type { Explanation } from '../explain.js';
 import { escapeMarkup, visible } from './escape.js';
 import { at, clip, type Drawing, heading } from './explanationSvg.js';
 
+/** What can shade the cells of a map. */
 export type MapValues = 'posteriors' | 'alpha' | 'beta' | 'emissions';
 export const MAP_VALUES: readonly MapValues[] = ['posteriors', 'alpha', 'beta', 'emissions'];
 

@@ -161,7 +161,7 @@ void writeFrame(const Utterance& u, int64_t t, State state, const Output& out) {
   const int32_t label = state.onLabel ? u.target[state.position] : p.blank;
   out.labels[t] = label;
   const double score =
-      label == u.star ? u.starScore[at] + u.reference[at] : readElement(p.input, t, u.index, label);
+      label == u.star ? u.starScore[at] : readElement(p.input, t, u.index, label) - u.reference[at];
   out.logProbs[t] = score - u.norm[at];
   if (!state.onLabel) return;
   const int64_t i = state.position;
@@ -195,8 +195,7 @@ State traceBlock(const Utterance& u, const std::vector<double>& skips, const Sco
     const int64_t from = std::max<int64_t>(0, needed) / sweepLanes * sweepLanes;
     const double* blank = room.blank.get() + k * width;
     const double* label = room.label.get() + k * width;
-    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): from > skipped only after the first
-    // frame.
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): reserve() has made room.
     const double left = from > skipped ? label[from - 1] : minusInfinity;
     skipped = from;
     u.sweep({classScores, stretch.slots.data() + from, skips.data() + firstPosition + from,

@@ -39,9 +39,14 @@ inline double finiteMax(const double* row, int64_t classes) {
   return activeRowScan().finiteMax(row, classes);
 }
 
+// log(sum(exp(row - largest))): small, so that no digit is lost to a large offset of the row.
+inline double logSumOver(const double* row, int64_t classes, double largest) {
+  return activeRowScan().logSumOver(row, classes, largest);
+}
+
 // log(sum(exp(row))) given the row's largest score.
 inline double logSumExp(const double* row, int64_t classes, double largest) {
-  return activeRowScan().logSumExp(row, classes, largest);
+  return largest + logSumOver(row, classes, largest);
 }
 
 // Reads a frame as log-probabilities into row [C]: log-softmax of logits; log-probabilities are

@@ -35,13 +35,13 @@ RowScan choose() {
 #if CTC_X86_64
   const char* const isa = activeIsa();
   if (std::strcmp(isa, "avx512") == 0) {
-    return {row_scan_avx512::readRow, row_scan_avx512::finiteMax, row_scan_avx512::logSumExp};
+    return {row_scan_avx512::readRow, row_scan_avx512::finiteMax, row_scan_avx512::logSumOver};
   }
   if (std::strcmp(isa, "avx2") == 0) {
-    return {row_scan_avx2::readRow, row_scan_avx2::finiteMax, row_scan_avx2::logSumExp};
+    return {row_scan_avx2::readRow, row_scan_avx2::finiteMax, row_scan_avx2::logSumOver};
   }
 #endif
-  return {row_scan_baseline::readRow, row_scan_baseline::finiteMax, row_scan_baseline::logSumExp};
+  return {row_scan_baseline::readRow, row_scan_baseline::finiteMax, row_scan_baseline::logSumOver};
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace ctc {
 struct RowScan {
   void (*read)(const Tensor& input, int64_t frame, int64_t utterance, double* row);
   double (*finiteMax)(const double* row, int64_t classes);
-  double (*logSumExp)(const double* row, int64_t classes, double largest);
+  double (*logSumOver)(const double* row, int64_t classes, double largest);
 };
 
 // For the instruction set of dispatch.h; told by core/rows.h.

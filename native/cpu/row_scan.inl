@@ -95,8 +95,8 @@ static double finiteMax(const double* row, int64_t classes) {
   return largest[0];
 }
 
-// log(sum(exp(row))) given the row's largest score.
-static double logSumExp(const double* row, int64_t classes, double largest) {
+// log(sum(exp(row - largest))).
+static double logSumOver(const double* row, int64_t classes, double largest) {
   constexpr int lanes = 8;
   constexpr double lowest = -700;
   double sums[lanes] = {};
@@ -134,5 +134,5 @@ static double logSumExp(const double* row, int64_t classes, double largest) {
   for (int half = lanes / 2; half > 0; half /= 2) {
     for (int lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
   }
-  return largest + std::log(sums[0]);
+  return std::log(sums[0]);
 }

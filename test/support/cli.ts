@@ -19,3 +19,9 @@ export function runCli(...args: string[]): Promise<Run> {
     });
   });
 }
+
+/** The files of a bundled model, seen from there. */
+export function bundledFiles(name: 'ocr' | 'speech') {
+  const at = (file: string) => join('examples/data', name, file);
+  return { logits: at('logits.npy'), manifest: at('manifest.jsonl'), tokens: at('tokens.txt') };
+}
