@@ -43,6 +43,7 @@ export interface ExplainedPath {
   readonly states: readonly number[];
   /** Product of the frames' probabilities. */
   readonly probability: number;
+  /** Its natural logarithm. */
   readonly logProbability: number;
 }
 
@@ -50,6 +51,7 @@ export interface ExplainedPath {
 export interface LatticeState {
   /** The class that a frame in this state emits. */
   readonly label: number;
+  /** The text of that class. */
   readonly symbol: string;
   /** Index of the label in the target; undefined for a blank. */
   readonly position: number | undefined;
@@ -60,13 +62,19 @@ export interface LatticeState {
  * states; logarithms are natural.
  */
 export interface Explanation {
+  /** T. */
   readonly frames: number;
+  /** C. */
   readonly classes: number;
+  /** The blank's class. */
   readonly blank: number;
+  /** The L labels. */
   readonly target: readonly number[];
   /** A text for each class. */
   readonly symbols: readonly string[];
+  /** The S rows of the lattice, first to last. */
   readonly states: readonly LatticeState[];
+  /** How the utterance went. */
   readonly status: Status;
   /** -ln of `probability`. */
   readonly loss: number;
@@ -104,6 +112,7 @@ export interface Explanation {
 
 /** All paths that collapse to the same labels. */
 export interface Reading {
+  /** Classes without blanks and repeats merged. */
   readonly labels: readonly number[];
   /** How many paths read as these labels. */
   readonly paths: number;

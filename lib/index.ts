@@ -88,6 +88,7 @@ export type { Sums } from './reduce.js';
 export { explanationHtml } from './report/explanationHtml.js';
 export { explanationSvg, type SvgOptions } from './report/explanationSvg.js';
 export { explanationText } from './report/explanationText.js';
+export type { MapValues } from './report/latticeMap.js';
 export { mergeTokens, type TokenSpan, type WordSpan, wordSpans } from './spans.js';
 export type { Targets, TargetTensor } from './targets.js';
 export type { Float16View, TensorData, TensorLike, TensorType } from './tensor.js';

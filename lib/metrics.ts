@@ -25,7 +25,9 @@ export interface ErrorRateOptions {
 export interface ErrorCounts {
   /** `errors / referenceLength`; for an empty reference 0 without errors, else Infinity. */
   readonly rate: number;
+  /** substitutions + deletions + insertions. */
   readonly errors: number;
+  /** Units that are another one. */
   readonly substitutions: number;
   /** Units of the reference that the hypothesis lacks. */
   readonly deletions: number;
@@ -33,24 +35,31 @@ export interface ErrorCounts {
   readonly insertions: number;
   /** Units that are the same. */
   readonly hits: number;
+  /** Units of the reference. */
   readonly referenceLength: number;
+  /** Units of the hypothesis. */
   readonly hypothesisLength: number;
 }
 
 /** One step of an alignment. The side that has nothing is undefined. */
 export interface AlignedUnit<U extends string | number = string | number> {
+  /** What the step does. */
   readonly type: 'hit' | 'substitution' | 'deletion' | 'insertion';
+  /** The reference's unit; undefined for an insertion. */
   readonly reference: U | undefined;
+  /** The hypothesis's unit; undefined for a deletion. */
   readonly hypothesis: U | undefined;
 }
 
 /** One utterance's counts, and its alignment when that was asked for. */
 export interface UtteranceErrors extends ErrorCounts {
+  /** With `alignment: true`: the steps, first to last. */
   readonly alignment: readonly AlignedUnit[] | undefined;
 }
 
 /** Corpus totals: every count is the sum over the utterances, and the rate is formed from the sums. */
 export interface ErrorRate extends ErrorCounts {
+  /** The counts of each utterance, in order. */
   readonly utterances: readonly UtteranceErrors[];
 }
 
@@ -118,6 +127,12 @@ export function errorRate(
     total.hypothesisLength,
   );
   return { ...counts, utterances };
+}
+
+/** `errorRate` of two texts with its defaults, for callers inside the package that have many. */
+export function countErrors(reference: string, hypothesis: string, unit: ErrorUnit): ErrorCounts {
+  const split = unit === 'word' ? splitWords : splitGraphemes;
+  return compare(split(reference.normalize()), split(hypothesis.normalize()), false);
 }
 
 type Unit = string | number;
@@ -218,25 +233,58 @@ function compare(
   hypothesis: readonly Unit[],
   withAlignment: boolean,
 ): UtteranceErrors {
+  let n = reference.length;
+  let m = hypothesis.length;
+  // Equal ends are paired, whatever comes before them.
+  if (!withAlignment) {
+    while (n > 0 && m > 0 && reference[n - 1] === hypothesis[m - 1]) {
+      n -= 1;
+      m -= 1;
+    }
+  }
   const numbers = new Map<Unit, number>();
-  const a = numberUnits(reference, numbers);
-  const b = numberUnits(hypothesis, numbers);
-  const most = Math.max(a.length, b.length);
+  const a = numberUnits(reference, n, numbers, scratch.reference);
+  const b = numberUnits(hypothesis, m, numbers, scratch.hypothesis);
+  const most = Math.max(n, m);
   // An alignment with at most `bound` errors stays near the diagonal: widen until one is found.
-  let bound = Math.min(most, Math.max(8, Math.abs(a.length - b.length)));
-  let band = runBand(a, b, bound, withAlignment);
+  let bound = Math.min(most, Math.max(8, Math.abs(n - m)));
+  let band = runBand(a, n, b, m, bound, withAlignment);
   while (band.errors > bound) {
     bound = Math.min(most, 2 * bound);
-    band = runBand(a, b, bound, withAlignment);
+    band = runBand(a, n, b, m, bound, withAlignment);
   }
   const alignment = band.steps && trace(band.steps, band, reference, hypothesis);
-  return { ...countsOf(band.errors, band.substitutions, a.length, b.length), alignment };
+  const counts = countsOf(band.errors, band.substitutions, reference.length, hypothesis.length);
+  return { ...counts, alignment };
 }
 
+/** Memory that grows and is used again: small typed arrays are costly to allocate and to collect. */
+class Scratch {
+  #memory = new Int32Array(256);
+
+  /** At least `length` places of unspecified content. */
+  take(length: number): Int32Array {
+    if (this.#memory.length < length) this.#memory = new Int32Array(2 * length);
+    return this.#memory;
+  }
+}
+
+const scratch = {
+  reference: new Scratch(),
+  hypothesis: new Scratch(),
+  errors: new Scratch(),
+  substitutions: new Scratch(),
+};
+
 /** Equal numbers for equal units. `numbers` holds those of units that are not single code units. */
-function numberUnits(units: readonly Unit[], numbers: Map<Unit, number>): Int32Array {
-  const result = new Int32Array(units.length);
-  for (let i = 0; i < result.length; i++) {
+function numberUnits(
+  units: readonly Unit[],
+  count: number,
+  numbers: Map<Unit, number>,
+  memory: Scratch,
+): Int32Array {
+  const result = memory.take(count);
+  for (let i = 0; i < count; i++) {
     const unit = units[i] as Unit;
     if (typeof unit === 'string' && unit.length === 1) {
       result[i] = unit.charCodeAt(0);
@@ -272,17 +320,22 @@ interface Band {
  * (Ukkonen 1985). All predecessors that such an alignment could tie with lie inside as well, so
  * the choice among ties does not depend on the bound.
  */
-function runBand(a: Int32Array, b: Int32Array, bound: number, keepSteps: boolean): Band {
-  const n = a.length;
-  const m = b.length;
+function runBand(
+  a: Int32Array,
+  n: number,
+  b: Int32Array,
+  m: number,
+  bound: number,
+  keepSteps: boolean,
+): Band {
   const low = Math.floor((bound + n - m) / 2);
   const high = Math.floor((bound - n + m) / 2);
   const width = low + high + 1;
   const steps = keepSteps ? stepTable((n + 1) * width) : undefined;
   const never = n + m + 1;
   // One more place at each side, never reached, spares the loop its border cases.
-  const errors = new Int32Array(width + 2).fill(never);
-  const substitutions = new Int32Array(width + 2);
+  const errors = scratch.errors.take(width + 2).fill(never, 0, width + 2);
+  const substitutions = scratch.substitutions.take(width + 2).fill(0, 0, width + 2);
   for (let i = 0; i <= n; i++) {
     const begin = Math.max(0, low - i);
     const end = Math.min(width, m - i + low + 1);

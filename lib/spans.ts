@@ -94,6 +94,7 @@ export interface WordSpan {
   readonly end: number;
   /** Mean of the spans' scores. */
   readonly score: number;
+  /** The labels, in order. */
   readonly spans: readonly TokenSpan[];
 }
 

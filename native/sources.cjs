@@ -12,6 +12,7 @@ const core = [
   'native/core/backend_library_windows.cpp',
   'native/core/beam.cpp',
   'native/core/beam_guide.cpp',
+  'native/core/beam_result.cpp',
   'native/core/beam_search.cpp',
   'native/core/check.cpp',
   'native/core/greedy.cpp',
@@ -26,6 +27,7 @@ const core = [
   'native/cpu/kernels_avx512.cpp',
   'native/cpu/kernels_baseline.cpp',
   'native/cpu/kernels_neon.cpp',
+  'native/cpu/row_scan.cpp',
   'native/cpu/viterbi.cpp',
 ];
 
@@ -49,6 +51,7 @@ const tests = [
   'test/native/loss_case.cpp',
   'test/native/loss_kernels.cpp',
   'test/native/main.cpp',
+  'test/native/workspace.cpp',
 ];
 
 // The CUDA backend, a library of its own (CMake, `npm run build:cuda`).
@@ -77,6 +80,10 @@ const emulationTests = [
 ];
 const emulationLibrary = ['test/native/cuda_library.cpp'];
 
+// What bench/ measures with: an addon, and a program to run under a profiler.
+const bench = ['bench/native/addon.cpp'];
+const profile = ['bench/native/profile.cpp'];
+
 const includes = ['native/include', 'native'];
 
 const defines = ['NAPI_VERSION=8', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS'];
@@ -102,6 +109,8 @@ module.exports = {
   emulation,
   emulationTests,
   emulationLibrary,
+  bench,
+  profile,
   includes,
   defines,
   flags,

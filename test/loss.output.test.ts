@@ -89,6 +89,28 @@ describe("the gradient in the caller's array", () => {
     });
   }
 
+  // Node has them from 24 on.
+  if ('Float16Array' in globalThis) {
+    it('a Float16Array in gives one out, and takes one', async () => {
+      const { data, targets, shape: dims } = makeBatch(shape, 'float16');
+      const Half = (globalThis as unknown as { Float16Array: Constructor }).Float16Array;
+      const half = new Half(data.buffer);
+      const expected = ctcLossSync({ data, shape: dims, type: 'float16' }, targets);
+      const sync = ctcLossSync({ data: half, shape: dims }, targets);
+      assert.ok((sync.gradient as unknown) instanceof Half);
+      assertBitwise(sync.gradient as Float32Array, expected.gradient as Float32Array, 'gradient');
+      const gradient = new Half(new ArrayBuffer(2 * size));
+      const taken = await ctcLoss({ data: half, shape: dims }, targets, {
+        gradient,
+        buffers: 'transfer',
+      });
+      assert.equal(taken.gradient, gradient);
+      assertBitwise(gradient, expected.gradient as Float32Array, 'gradient');
+      assert.ok((taken.input as unknown) instanceof Half);
+      assert.equal(half.length, 0);
+    });
+  }
+
   it('two SharedArrayBuffers over the same memory overlap', async () => {
     const { data, targets, shape: dims } = makeBatch(shape);
     const shared = new SharedArrayBuffer(data.byteLength);

@@ -2,9 +2,16 @@
 
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { ctcLossSync, type Posterior, posteriors, posteriorsSync } from '../lib/index.js';
+import {
+  ctcLossSync,
+  forcedAlignSync,
+  type Posterior,
+  posteriors,
+  posteriorsSync,
+} from '../lib/index.js';
 import { solveLattice } from './oracle/walks.js';
 import { assertBitwise, assertClose, normal, seeded } from './support/close.js';
+import { goldenCases } from './support/golden.js';
 import { build, type RandomCase, randomCase } from './support/randomCase.js';
 import { batchOptions, utterancesOf } from './support/randomLattice.js';
 import { corpora, finalBatch } from './support/real.js';
@@ -67,6 +74,44 @@ describe('posteriors', () => {
       'states',
       'status',
     ]);
+  });
+
+  it('have the losses of the golden cases, and gradients follow from them', () => {
+    let cases = 0;
+    for (const golden of goldenCases()) {
+      const { id, mode, T, N, V, blank, targets, inputLengths, input } = golden;
+      const gradient = golden.gradient(mode === 'logits' ? 'grad' : 'gradTrue');
+      const options = { blank, inputLengths, input: mode };
+      const { utterances } = posteriorsSync({ data: input, shape: [T, N, V] }, targets, options);
+      const aligned = forcedAlignSync({ data: input, shape: [T, N, V] }, targets, options);
+      assertClose(
+        utterances.map(({ loss }) => loss),
+        golden.loss,
+        1e-12,
+        `${id}: loss`,
+      );
+      utterances.forEach((lattice, n) => {
+        const { status, score } = aligned.utterances[n]!;
+        assert.equal(status, lattice.status, id);
+        if (status !== 'ok') return;
+        assert.ok(worstRow(lattice) < 1e-12, id);
+        // No path is more probable than all of them together.
+        const tolerance = 1e-12 * Math.max(1, lattice.loss);
+        assert.ok(score <= -lattice.loss + tolerance, `${id}: ${score}, ${lattice.loss}`);
+        if (mode === 'logits' || gradient === undefined) return;
+        for (let t = 0; t < lattice.frames; t += 1) {
+          const classes = new Float64Array(V);
+          for (let s = 0; s < lattice.states; s += 1) {
+            const label = s % 2 === 1 ? targets[n]![(s - 1) / 2]! : blank;
+            classes[label]! -= lattice.occupancy[t * lattice.states + s]!;
+          }
+          const at = (t * N + n) * V;
+          assertClose(classes, gradient.subarray(at, at + V), 1e-10, `${id}, frame ${t}`);
+        }
+      });
+      cases += 1;
+    }
+    assert.equal(cases, 115);
   });
 
   it('have rows that sum to 1 where float32 sums underflow', () => {

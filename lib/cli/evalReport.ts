@@ -19,7 +19,6 @@ export async function writeRecords(records: EvalRecord[]): Promise<void> {
 interface Shown {
   json?: boolean;
   shard?: Shard;
-  threads?: number;
 }
 
 export function showResult({ summary, results, already }: RunResult, shown: Shown): void {
@@ -40,7 +39,7 @@ export function showResult({ summary, results, already }: RunResult, shown: Show
 }
 
 /** After a failure: how the work that is done is used. */
-export function showHowToResume(_error: unknown, done: number): void {
+export function showHowToResume(done: number): void {
   const command = ['node-ctc', ...process.argv.slice(2)].map(quoteForShell);
   if (!command.includes('--resume')) command.push('--resume');
   const kept = command.filter((word) => word !== '--overwrite');

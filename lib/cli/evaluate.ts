@@ -9,7 +9,6 @@ import type { Manifest, ManifestRow, RowFault } from '../io/manifest.js';
 import type { NpyFile } from '../io/npy.js';
 import { makeTokenizer, type Tokens } from '../io/tokens.js';
 import { checkTokens, chooseBlank } from './model.js';
-
 import { count } from './terminal.js';
 
 export type UtteranceStatus =
@@ -161,13 +160,23 @@ export async function* readParts(evaluation: Evaluation): AsyncGenerator<Part> {
   }
 }
 
+/** One utterance's model outputs. */
+export async function readUtterance(evaluation: Evaluation, n: number): Promise<Outputs> {
+  const { file, options } = evaluation;
+  const single = file.shape.length === 2;
+  const axis = !single && options.layout === 'TNC' ? 1 : 0;
+  const array = await file.read(axis, single ? 0 : n, single ? file.shape[0]! : 1);
+  return asOutputs(evaluation, array, 1);
+}
+
 /** Warns when the first outputs, within their lengths, do not look like what --input says. */
 export function warnOfRows({ options }: Evaluation, outputs: Outputs, lengths: number[]): void {
   const suspicion = describeRows(outputs, lengths, options.input);
   if (suspicion !== undefined) options.warn(suspicion);
 }
 
-interface CheckedRow extends UtteranceRecord {
+/** A row whose text has become labels, or that says why not. */
+export interface CheckedRow extends UtteranceRecord {
   /** To evaluate; 0 where the row is not evaluated. */
   length: number;
   /** Class numbers; empty where the row is not evaluated. */
@@ -189,7 +198,7 @@ function asOutputs(
   return { data, type, frames, utterances, classes, frameStride, utteranceStride, classStride };
 }
 
-function checkRow(evaluation: Evaluation, row: ManifestRow, index: number): CheckedRow {
+export function checkRow(evaluation: Evaluation, row: ManifestRow, index: number): CheckedRow {
   const { id, line, text = '', fault } = row;
   const record: CheckedRow = { index, id, line, status: 'ok', text, length: 0, targets: [] };
   const fail = (status: UtteranceStatus, reason: string): CheckedRow =>

@@ -33,6 +33,21 @@ const commands: {
     load: () => import('./loss.js'),
   },
   {
+    name: 'decode',
+    summary: 'texts of a batch of model outputs, greedy or by beam search',
+    load: () => import('./decode.js'),
+  },
+  {
+    name: 'align',
+    summary: 'when each word and character of a transcript comes',
+    load: () => import('./align.js'),
+  },
+  {
+    name: 'explain',
+    summary: 'what the loss of one utterance is made of, as tables, drawing and page',
+    load: () => import('./explain.js'),
+  },
+  {
     name: 'doctor',
     alias: 'info',
     summary: 'what is installed and loaded, the instruction set, and the devices',

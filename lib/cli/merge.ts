@@ -30,7 +30,9 @@ export function register(program: Command): void {
     .argument('<FOLDER...>', 'where the shards are')
     .option('--out <folder>', 'where to write (default: the first folder)')
     .addOption(
-      new Option('--format <format>', 'of the records').choices(['jsonl', 'csv']).default('jsonl'),
+      new Option('--format <format>', 'of the records')
+        .choices(['jsonl', 'csv', 'parquet'])
+        .default('jsonl'),
     )
     .option('--overwrite', 'replace merged results that are there')
     .option('--json', 'write the summary as a JSON object')

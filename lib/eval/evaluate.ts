@@ -1,12 +1,12 @@
 // Evaluates a batch that has been read: losses, greedy texts, error rates.
 
-import { greedyDecode } from '../decode.js';
-import type { GreedyUtterance } from '../decodeCall.js';
+import { greedyPaths } from '../decode.js';
+import type { FlatPaths } from '../decodeNative.js';
 import { quote } from '../io/file.js';
 import type { SourceBatch } from '../io/source.js';
 import { ctcLoss } from '../loss.js';
 import type { Status } from '../lossCall.js';
-import { errorRate, type UtteranceErrors } from '../metrics.js';
+import { countErrors } from '../metrics.js';
 import { lookAt } from './looks.js';
 import { describeNonfinite } from './outputs.js';
 import type { Turns } from './pipeline.js';
@@ -88,7 +88,7 @@ export async function evaluateBatch(
         addLoss(record, status, engine.losses[slot]!);
       }
     }
-    addGreedy(record, engine.greedy[slot]!, options.writing);
+    addGreedy(record, engine.greedy, slot, options.writing);
     if (performance.now() - since > stretch) {
       await new Promise(setImmediate);
       since = performance.now();
@@ -148,7 +148,7 @@ async function compute(
 ): Promise<{
   losses: Float64Array;
   status: Status[];
-  greedy: GreedyUtterance[];
+  greedy: FlatPaths;
   seconds: number;
 }> {
   const began = performance.now();
@@ -161,8 +161,8 @@ async function compute(
     reduction: 'none',
     gradient: false,
   });
-  const { utterances } = await greedyDecode(tensor, { ...common, inputLengths: decodeLengths });
-  return { losses, status, greedy: utterances, seconds: (performance.now() - began) / 1000 };
+  const greedy = await greedyPaths(tensor, { ...common, inputLengths: decodeLengths });
+  return { losses, status, greedy, seconds: (performance.now() - began) / 1000 };
 }
 
 function addLoss(record: EvalRecord, status: 'ok' | 'infeasible', loss: number): void {
@@ -175,30 +175,30 @@ function addLoss(record: EvalRecord, status: 'ok' | 'infeasible', loss: number):
   record.lossPerLabel = loss / Math.max(record.labels!, 1);
 }
 
-function addGreedy(record: EvalRecord, found: GreedyUtterance, writing: Writing): void {
-  if (found.status !== 'ok') return;
-  const { tokens } = found;
-  record.greedyText = writing.textOf(found.labels);
-  record.blankRatio = Number.isNaN(found.blankRatio) ? null : found.blankRatio;
-  if (tokens.length > 0) {
-    record.confidence = tokens.reduce((sum, { score }) => sum + score, 0) / tokens.length;
+function addGreedy(record: EvalRecord, paths: FlatPaths, slot: number, writing: Writing): void {
+  if (paths.status[slot] !== 0) return;
+  const path = slot === 0 ? 0 : paths.pathEnds[slot - 1]!;
+  const begin = path === 0 ? 0 : paths.labelEnds[path - 1]!;
+  const end = paths.labelEnds[path]!;
+  record.greedyText = writing.textOf(paths.labels.subarray(begin, end));
+  if (record.frames! > 0) record.blankRatio = paths.blankFrames[slot]! / record.frames!;
+  if (end > begin) {
+    let sum = 0;
+    for (let i = begin; i < end; i++) sum += paths.confidences[i]!;
+    record.confidence = sum / (end - begin);
   }
-  const chars = errorsOf(record, 'character');
+  const chars = countErrors(record.text, record.greedyText, 'character');
   record.cer = chars.referenceLength > 0 ? chars.rate : null;
   record.chars = chars.referenceLength;
   record.charSubstitutions = chars.substitutions;
   record.charDeletions = chars.deletions;
   record.charInsertions = chars.insertions;
-  const words = errorsOf(record, 'word');
+  const words = countErrors(record.text, record.greedyText, 'word');
   record.wer = words.referenceLength > 0 ? words.rate : null;
   record.words = words.referenceLength;
   record.wordSubstitutions = words.substitutions;
   record.wordDeletions = words.deletions;
   record.wordInsertions = words.insertions;
-}
-
-function errorsOf({ text, greedyText }: EvalRecord, unit: 'character' | 'word'): UtteranceErrors {
-  return errorRate(text, greedyText!, { unit }).utterances[0]!;
 }
 
 function fail(record: EvalRecord, status: EvalStatus, reason: string): void {

@@ -1,11 +1,11 @@
-// Results as files of other formats than the JSON Lines that a run writes.
+// Results as files of the formats that people ask for, from the JSON Lines that a run writes.
 
-import { createReadStream } from 'node:fs';
-import { systemError } from '../io/file.js';
-import { type Appender, writeWhole } from './outputFile.js';
+import { AtomicFile } from '../io/atomicFile.js';
+import { readPieces } from '../io/lines.js';
+import { openResults } from '../io/results.js';
 import { columns, type EvalRecord, fromLine } from './record.js';
 
-export const formats = ['jsonl', 'csv'] as const;
+export const formats = ['jsonl', 'csv', 'parquet'] as const;
 export type Format = (typeof formats)[number];
 
 /** Writes the records of `parts`, files of JSON Lines, one after another into `path`. */
@@ -14,40 +14,37 @@ export async function writeResults(
   parts: readonly string[],
   format: Format,
 ): Promise<void> {
-  if (format === 'csv') await writeWhole(path, (file) => writeCsv(file, parts));
-  else await writeWhole(path, (file) => copy(file, parts));
-}
-
-async function copy(file: Appender, parts: readonly string[]): Promise<void> {
-  for (const part of parts) {
-    for await (const chunk of readChunks(part)) await file.append(chunk);
-  }
-}
-
-async function writeCsv(file: Appender, parts: readonly string[]): Promise<void> {
-  await file.append(Buffer.from(`${columns.map(({ name }) => name).join(',')}\n`));
-  for (const part of parts) {
-    for await (const records of readRecords(part)) {
-      await file.append(Buffer.from(records.map(toCsv).join('')));
+  if (format === 'jsonl') return concatenate(path, parts);
+  const writer = await openResults(path, columns, format);
+  try {
+    for (const part of parts) {
+      for await (const records of readRecords(part)) {
+        for (const record of records) writer.write({ ...record });
+      }
     }
+    writer.finish();
+  } finally {
+    writer.abort();
   }
 }
 
-/** RFC 4180 with newlines as line ends; an empty field is null. */
-function toCsv(record: EvalRecord): string {
-  const cells = columns.map(({ name }) => {
-    const value = record[name];
-    if (typeof value !== 'string') return value === null ? '' : String(value);
-    return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
-  });
-  return `${cells.join(',')}\n`;
+async function concatenate(path: string, parts: readonly string[]): Promise<void> {
+  const file = new AtomicFile(path);
+  try {
+    for (const part of parts) {
+      for await (const piece of readPieces(part)) file.write(piece);
+    }
+    file.finish();
+  } finally {
+    file.abort();
+  }
 }
 
 /** The records of a file of JSON Lines, some at a time. */
 export async function* readRecords(path: string): AsyncGenerator<EvalRecord[]> {
   let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of readChunks(path)) {
-    const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+  for await (const piece of readPieces(path)) {
+    const bytes = rest.length > 0 ? Buffer.concat([rest, piece]) : piece;
     const end = bytes.lastIndexOf(0x0a) + 1;
     rest = bytes.subarray(end);
     if (end > 0)
@@ -55,13 +52,5 @@ export async function* readRecords(path: string): AsyncGenerator<EvalRecord[]> {
         .toString('utf8', 0, end - 1)
         .split('\n')
         .map(fromLine);
-  }
-}
-
-async function* readChunks(path: string): AsyncGenerator<Buffer> {
-  try {
-    yield* createReadStream(path, { highWaterMark: 2 ** 20 });
-  } catch (error) {
-    throw systemError(path, error);
   }
 }

@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import { access, open, readFile, rm } from 'node:fs/promises';
 import { fileError, systemError } from '../io/file.js';
-import { Appender, move, writeWhole } from './outputFile.js';
+import { Appender, move, writeText } from './outputFile.js';
 import { type EvalRecord, fromLine } from './record.js';
 import { difference, type Settings } from './settings.js';
 import type { Looks } from './statistics.js';
@@ -70,9 +70,9 @@ export class Journal {
     // In this order, so that no journal ever vouches for an earlier run's results.
     await rm(files.journal, { force: true });
     const partial = await Appender.open(files.partial);
-    const line = toBytes(header);
-    await writeWhole(files.journal, (file) => file.append(line));
-    const journal = await Appender.open(files.journal, line.length);
+    const line = toLine(header);
+    writeText(files.journal, line);
+    const journal = await Appender.open(files.journal, Buffer.byteLength(line));
     return new Journal(files, partial, journal, 0);
   }
 
@@ -124,7 +124,7 @@ export class Journal {
       hash: hashOf(bytes),
       looks,
     };
-    await this.#journal.append(toBytes(entry));
+    await this.#journal.append(Buffer.from(toLine(entry)));
   }
 
   /** Resolves once the results are on the disk; closes the files. */
@@ -223,8 +223,8 @@ export async function exists(path: string): Promise<boolean> {
   );
 }
 
-function toBytes(value: JournalHeader | Entry): Buffer {
-  return Buffer.from(`${JSON.stringify(value)}\n`);
+function toLine(value: JournalHeader | Entry): string {
+  return `${JSON.stringify(value)}\n`;
 }
 
 function hashOf(bytes: Uint8Array): string {

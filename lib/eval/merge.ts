@@ -2,11 +2,12 @@
 
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeError } from '../io/atomicFile.js';
 import { fileError, systemError } from '../io/file.js';
 import { outputFiles, resultsFile, shardName, summaryFile, timingsFile } from './files.js';
 import { type Format, writeResults } from './formats.js';
 import { exists, RunConflict } from './journal.js';
-import { writeError, writeJson } from './outputFile.js';
+import { sweep, writeJson } from './outputFile.js';
 import { readShard, type SummaryFile, summarize } from './report.js';
 import { difference } from './settings.js';
 import { rangeOf } from './shard.js';
@@ -58,13 +59,14 @@ export async function mergeShards(options: MergeOptions): Promise<MergeResult> {
   } catch (error) {
     throw writeError(out, error);
   }
+  await sweep([results, summaryFile(out), timingsFile(out)]);
   const statistics = new Statistics(first.settings.worst);
   for (const shard of shards) statistics.merge(shard.statistics);
   const summary = summarize(statistics, first.settings);
   const parts = shards.map(({ folder, shard }) => outputFiles(folder, shard).results);
   await writeResults(results, parts, format);
-  await writeJson(timingsFile(out), { shards: await readTimings(shards) });
-  await writeJson(summaryFile(out), summary);
+  writeJson(timingsFile(out), { shards: await readTimings(shards) });
+  writeJson(summaryFile(out), summary);
   return { summary, results, shards: shards.length };
 }
 

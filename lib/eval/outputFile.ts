@@ -1,33 +1,10 @@
-// Writing results: whole, or not at all, and one clear line when a disk is full.
+// Writing a run's files: results that grow at their end, and others that are there whole or not at all.
 
-import { type FileHandle, open, rename } from 'node:fs/promises';
-import { ctcError } from '../errors.js';
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { AtomicFile, writeError } from '../io/atomicFile.js';
 
-const problems: Record<string, [problem: string, remedy: string]> = {
-  ENOSPC: ['no space left on the disk', 'Free some'],
-  EDQUOT: ['the disk quota is used up', 'Free some space'],
-  EFBIG: ['the file may not become larger', 'Raise the limit (ulimit -f)'],
-  EROFS: ['the file system is read-only', 'Write elsewhere with --out'],
-  EACCES: ['permission denied', 'Write elsewhere with --out'],
-  EPERM: ['permission denied', 'Write elsewhere with --out'],
-  ENOENT: ['the folder is gone', 'Make it again'],
-  ENOTDIR: ['a part of the path is not a folder', 'Name a folder with --out'],
-  EEXIST: ['is a file', 'Name a folder with --out'],
-  EISDIR: ['is a folder', 'Move it away'],
-  EMFILE: ['too many open files', 'Raise the limit (ulimit -n)'],
-  EIO: ['the disk reported a write error', 'Check the disk or the network mount'],
-};
-
-/** Turns what a call of `node:fs` threw while writing into an `ERR_CTC_FILE` error with that cause. */
-export function writeError(path: string, error: unknown): Error {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code ?? '';
-  if (code.startsWith('ERR_CTC_')) return error as Error;
-  const [problem, remedy] = problems[code] ?? [`cannot be written (${String(error)})`, ''];
-  const message = `${path}: ${problem}${remedy === '' ? '' : `. ${remedy}`}`;
-  return ctcError('ERR_CTC_FILE', message, { cause: error });
-}
-
-/** A file that grows at its end, in whole pieces as far as this process can tell. */
+/** A file that grows at its end. */
 export class Appender {
   readonly path: string;
   readonly #handle: FileHandle;
@@ -84,22 +61,6 @@ export class Appender {
   }
 }
 
-/** Writes a file beside `path` and puts it there only when it is complete and on the disk. */
-export async function writeWhole(
-  path: string,
-  write: (file: Appender) => Promise<void>,
-): Promise<void> {
-  const partial = `${path}.tmp`;
-  const file = await Appender.open(partial);
-  try {
-    await write(file);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await move(partial, path);
-}
-
 export async function move(from: string, to: string): Promise<void> {
   try {
     await rename(from, to);
@@ -109,8 +70,27 @@ export async function move(from: string, to: string): Promise<void> {
 }
 
 /** JSON for people and programs, ending in a newline. */
-export function writeJson(path: string, value: unknown): Promise<void> {
-  return writeWhole(path, (file) =>
-    file.append(Buffer.from(`${JSON.stringify(value, null, 2)}\n`)),
-  );
+export function writeJson(path: string, value: unknown): void {
+  writeText(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+export function writeText(path: string, text: string): void {
+  const file = new AtomicFile(path);
+  file.write(text);
+  file.finish();
+}
+
+/** Removes what a killed process left of files that it was about to put in their places. */
+export async function sweep(paths: readonly string[]): Promise<void> {
+  const names = new Map<string, string[]>();
+  for (const path of paths) {
+    names.set(dirname(path), [...(names.get(dirname(path)) ?? []), `.${basename(path)}.`]);
+  }
+  for (const [folder, beginnings] of names) {
+    for (const name of await readdir(folder)) {
+      const left = beginnings.find((each) => name.startsWith(each));
+      if (left === undefined || !/^[0-9a-f]{12}\.tmp$/.test(name.slice(left.length))) continue;
+      await rm(join(folder, name), { force: true });
+    }
+  }
 }

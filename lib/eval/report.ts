@@ -49,8 +49,8 @@ export interface ShardFile {
   statistics: unknown;
 }
 
-export function writeShard(path: string, shard: ShardFile): Promise<void> {
-  return writeJson(path, shard);
+export function writeShard(path: string, shard: ShardFile): void {
+  writeJson(path, shard);
 }
 
 export async function readShard(path: string): Promise<ShardFile & { statistics: Statistics }> {

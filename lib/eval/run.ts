@@ -4,23 +4,21 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { info } from '../info.js';
-import { type ArraySource, ReadBuffer } from '../io/source.js';
-import { type EngineOptions, type EvaluatedBatch, evaluateBatch } from './evaluate.js';
+import { writeError } from '../io/atomicFile.js';
+import type { ArraySource } from '../io/source.js';
+import type { EngineOptions } from './evaluate.js';
 import { type OutputFiles, outputFiles, resultsFile } from './files.js';
+import { evaluateBatches, makeBuffers } from './flow.js';
 import { type Format, writeResults } from './formats.js';
 import { exists, Journal, type JournalHeader, RunConflict } from './journal.js';
 import { suspicion } from './looks.js';
-import { move, writeError, writeJson } from './outputFile.js';
-import { inOrder, Turns } from './pipeline.js';
-import { Buffers, type ReadBatch, type Rows, readBatches } from './reader.js';
+import { move, sweep, writeJson } from './outputFile.js';
+import { type Rows, readBatches } from './reader.js';
 import { type EvalRecord, toLine } from './record.js';
 import { readShard, readSummary, type SummaryFile, summarize, writeShard } from './report.js';
 import { difference, fileStamp, type Settings } from './settings.js';
 import { rangeOf, type Shard, wholeRun } from './shard.js';
 import { type Looks, Statistics } from './statistics.js';
-
-/** Batches that are read, computed or written at the same time. */
-const batchesInFlight = 3;
 
 export interface Progress {
   /** Utterances of this shard that are done, and those of them that an earlier process did. */
@@ -86,12 +84,15 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
   const resumed = journal?.utterances ?? 0;
   const began = new Date();
   const clock = performance.now();
+  const processor = process.cpuUsage();
   const work = { bytes: 0, engineSeconds: 0 };
   options.onProgress?.({ done: resumed, resumed, total: end - start });
   try {
     let done = resumed;
     let looked = resumed > 0;
-    for await (const batch of evaluated(options, start + resumed, end)) {
+    const buffers = makeBuffers(options.batchBytes);
+    const batches = readBatches(source, rows, start + resumed, end, buffers);
+    for await (const batch of evaluateBatches(batches, buffers, options.engine)) {
       for (const record of batch.records) statistics.add(record);
       statistics.addLooks(batch.looks);
       const early = looked ? undefined : suspicion(batch.looks, settings.input);
@@ -114,7 +115,7 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
 
   const seconds = (performance.now() - clock) / 1000;
   const utterances = end - start - resumed;
-  await writeJson(files.timings, {
+  writeJson(files.timings, {
     startedAt: began.toISOString(),
     seconds,
     utterances,
@@ -123,6 +124,7 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
     megabytesRead: work.bytes / 1e6,
     megabytesPerSecond: work.bytes / 1e6 / seconds,
     engineSeconds: work.engineSeconds,
+    processorSeconds: processorSeconds(processor),
     threads: options.engine.threads ?? info().threads,
     isa,
     cpu: cpus()[0]?.model ?? 'unknown',
@@ -132,25 +134,9 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
   return { summary, results, already: false };
 }
 
-/** The batches of the utterances `start` to `end`, evaluated, in order. */
-async function* evaluated(
-  { source, rows, engine, batchBytes }: RunOptions,
-  start: number,
-  end: number,
-): AsyncGenerator<EvaluatedBatch> {
-  const buffers = new Buffers(
-    Array.from({ length: batchesInFlight }, () => new ReadBuffer(batchBytes ?? 2 ** 24)),
-  );
-  const turns = new Turns();
-  const evaluate = async (batch: ReadBatch) => {
-    try {
-      engine.signal?.throwIfAborted();
-      return await evaluateBatch(batch, engine, turns);
-    } finally {
-      buffers.give(batch.buffer);
-    }
-  };
-  yield* inOrder(readBatches(source, rows, start, end, buffers), batchesInFlight, evaluate);
+function processorSeconds(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1e6;
 }
 
 /** Makes the folder, and refuses to write over results. What a finished run came to, if this one is. */
@@ -163,6 +149,9 @@ async function prepareFolder(
     await mkdir(folder, { recursive: true });
   } catch (error) {
     throw writeError(folder, error);
+  }
+  if (options.overwrite || options.resume) {
+    await sweep([...files.all, files.journal, files.timings]);
   }
   if (options.overwrite) {
     // The mark of a complete run goes first.
@@ -238,10 +227,10 @@ async function finish(
     await move(files.partial, results);
   }
   if (shard === undefined) {
-    await writeJson(files.done, summary);
+    writeJson(files.done, summary);
   } else {
     const { size } = await stat(results);
-    await writeShard(files.done, {
+    writeShard(files.done, {
       format: 'node-ctc shard 1',
       shard,
       start,

@@ -20,13 +20,17 @@ export interface Settings {
   worst: number;
   /** SHA-256 of the symbols. */
   tokens: string;
-  manifest: { utterances: number; sha256: string };
+  /** The hash is null for a stream. */
+  manifest: { utterances: number; sha256: string | null };
   data: { format: string; utterances: number; classes: number; type: string };
 }
 
 export type Choices = Omit<Settings, 'version' | 'tokens' | 'data'> & { symbols: string[] };
 
-export function settingsOf(source: ArraySource, choices: Choices): Settings {
+export function settingsOf(
+  source: Pick<ArraySource, 'format' | 'count' | 'classes'> & { type: string },
+  choices: Choices,
+): Settings {
   const { symbols, ...rest } = choices;
   return {
     version: packageVersion,

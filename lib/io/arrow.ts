@@ -1,7 +1,7 @@
 // Arrow (Feather 2) files through apache-arrow: a row for each utterance. One record batch is in memory at
 // a time; the ids are collected in one pass when the file is opened.
 
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import type {
   AsyncRecordBatchFileReader,
   DataType,
@@ -9,7 +9,7 @@ import type {
   RecordBatch,
   Vector,
 } from 'apache-arrow';
-import { fileError, quote } from './file.js';
+import { fileError, isCtcError, quote } from './file.js';
 import { KeyIndex } from './keyIndex.js';
 import { type Matrix, MatrixSource } from './matrixSource.js';
 import { loadPackage } from './optional.js';
@@ -22,24 +22,32 @@ const rewrite = 'Write or download it again';
 /** Throws `ERR_CTC_FILE`. */
 export async function openArrow(file: PreadFile, options: SourceOptions): Promise<ArraySource> {
   const { path } = file;
-  file.close();
   const arrow = await loadPackage(path, 'apache-arrow', 'Arrow', () => import('apache-arrow'));
-  const handle = await open(path);
-  try {
-    return await guard(path, () => openTable(path, handle, arrow, options));
-  } catch (error) {
-    await handle.close();
-    throw error;
-  }
+  return guard(path, () => openTable(file, arrow, options));
+}
+
+// What the library needs of a file handle. Its own loop would go round for ever at the end of a file.
+function asHandle(file: PreadFile): FileHandle {
+  const handle = {
+    fd: 0,
+    stat: async () => ({ size: file.size }),
+    async read(target: Uint8Array, offset: number, length: number, position: number) {
+      const view = target.subarray(offset, offset + length);
+      await file.fill(view, position);
+      return { bytesRead: view.length, buffer: target };
+    },
+    close: async () => file.close(),
+  };
+  return handle as unknown as FileHandle;
 }
 
 async function openTable(
-  path: string,
-  handle: FileHandle,
+  file: PreadFile,
   arrow: typeof import('apache-arrow'),
   options: SourceOptions,
 ): Promise<ArraySource> {
-  const reader = (await arrow.RecordBatchReader.from(handle)) as AsyncRecordBatchFileReader;
+  const { path } = file;
+  const reader = (await arrow.RecordBatchReader.from(asHandle(file))) as AsyncRecordBatchFileReader;
   await reader.open({ autoDestroy: false });
   const fields = new Map(reader.schema.fields.map(({ name, type }) => [name, type]));
   const pick = (asked: string | undefined, known: readonly string[]): string | undefined => {
@@ -92,8 +100,9 @@ async function openTable(
     const row = position - starts[index]!;
     const name = `${path}: ${ids.at(position)}`;
     return guard(name, async () => {
-      const value = unpack(name, batch.getChild(logits)?.get(row));
-      const axes = shape && unpack(name, batch.getChild(shape)?.get(row));
+      const budget = { elements: file.size };
+      const value = unpack(name, batch.getChild(logits)?.get(row), budget);
+      const axes = shape && unpack(name, batch.getChild(shape)?.get(row), budget);
       return rowMatrix(name, value, axes || undefined, type);
     });
   };
@@ -104,7 +113,7 @@ async function openTable(
     keyed: id !== undefined,
     warnings,
     matrix,
-    close: () => handle.close(),
+    close: () => file.close(),
   });
 }
 
@@ -134,12 +143,19 @@ function leafOf(
   return { type, depth };
 }
 
-/** Lists of lists as arrays of typed arrays. */
-function unpack(name: string, value: Vector | null | undefined): unknown {
+/** Lists of lists as arrays of typed arrays; no more elements than the file has bytes. */
+function unpack(
+  name: string,
+  value: Vector | null | undefined,
+  budget: { elements: number },
+): unknown {
   if (value === null || value === undefined) return undefined;
+  budget.elements -= value.length;
+  if (budget.elements < 0)
+    throw fileError(name, 'claims more numbers than the file holds', rewrite);
   if (value.nullCount > 0) throw fileError(name, 'has a missing value', 'Leave out no value');
   if ((value.type.children?.length ?? 0) === 0) return value.toArray();
-  return Array.from({ length: value.length }, (_, i) => unpack(name, value.get(i)));
+  return Array.from({ length: value.length }, (_, i) => unpack(name, value.get(i), budget));
 }
 
 function list(fields: Map<string, unknown>): string {
@@ -150,7 +166,7 @@ async function guard<R>(path: string, task: () => Promise<R>): Promise<R> {
   try {
     return await task();
   } catch (error) {
-    if ((error as { code?: string } | null)?.code?.startsWith('ERR_CTC_')) throw error;
+    if (isCtcError(error)) throw error;
     const reason = String((error as Error | null)?.message ?? error).split('\n', 1)[0]!;
     if (reason.includes('codec not found')) {
       const remedy = "Write it with compression='uncompressed', or as Parquet";

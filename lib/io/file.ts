@@ -9,6 +9,12 @@ export function fileError(path: string, problem: string, remedy = '', cause?: un
   return ctcError('ERR_CTC_FILE', message, { cause });
 }
 
+/** Whether an error is this package's own. Others' codes are not always strings. */
+export function isCtcError(error: unknown): error is Error & { code: string } {
+  const code = (error as { code?: unknown } | null | undefined)?.code;
+  return typeof code === 'string' && code.startsWith('ERR_CTC_');
+}
+
 const systemProblems: Record<string, [problem: string, remedy: string]> = {
   ENOENT: ['no such file', 'Check the path'],
   ENOTDIR: ['a part of the path is not a folder', 'Check the path'],
@@ -26,8 +32,8 @@ const systemProblems: Record<string, [problem: string, remedy: string]> = {
 
 /** Turns what a `node:fs` call threw into an `ERR_CTC_FILE` error with that cause. */
 export function systemError(path: string, error: unknown): Error {
+  if (isCtcError(error)) return error;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  if (code?.startsWith('ERR_CTC_')) return error as Error;
   const [problem, remedy] = systemProblems[code ?? ''] ?? [`cannot be read (${String(error)})`, ''];
   return fileError(path, problem, remedy, error);
 }

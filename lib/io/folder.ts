@@ -22,6 +22,8 @@ export interface FoundFile {
   path: string;
   /** Below its folder and with / on every system; for a file named itself, its name alone. */
   name: string;
+  /** Whether it was found in a folder or by a pattern. */
+  listed: boolean;
 }
 
 /**
@@ -37,19 +39,23 @@ export function expandPaths(paths: readonly string[]): FoundFile[] {
       if (/[*?]/.test(path)) return matchGlob(path);
       throw systemError(path, error);
     }
-    if (!isFolder) return [{ path, name: path.split(/[/\\]/).at(-1)! }];
+    if (!isFolder) return [{ path, name: path.split(/[/\\]/).at(-1)!, listed: false }];
     // An archive beside its script would be read twice.
     let names = listFiles(path).filter((name) => extensions.some((each) => name.endsWith(each)));
     if (names.some((name) => name.endsWith('.scp'))) {
       names = names.filter((name) => !name.endsWith('.ark'));
     }
-    if (names.length > 0) return names.map((name) => ({ path: join(path, name), name }));
+    if (names.length > 0) return found(path, names);
     throw fileError(
       path,
       `has no model outputs in it (${extensions.join(', ')})`,
       'Check the path',
     );
   });
+}
+
+function found(folder: string, names: string[]): FoundFile[] {
+  return names.map((name) => ({ path: join(folder, name), name, listed: true }));
 }
 
 /** Files below a folder, sorted, with / between folders. */
@@ -78,7 +84,7 @@ function matchGlob(pattern: string): FoundFile[] {
   const matches = toExpression(parts.slice(fixed));
   const names = listFiles(folder).filter((name) => matches.test(name));
   if (names.length === 0) throw fileError(pattern, 'matches no file', 'Check the pattern');
-  return names.map((name) => ({ path: join(folder, name), name }));
+  return found(folder, names);
 }
 
 // ** stands for any number of folders, * and ? for characters within one name.

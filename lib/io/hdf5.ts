@@ -5,7 +5,7 @@ import type * as H5wasm from 'h5wasm/node';
 import type { TensorType } from '../tensor.js';
 import { BatchSource, type RangedArray } from './batchSource.js';
 import { chooseArray } from './container.js';
-import { fileError, quote } from './file.js';
+import { fileError, isCtcError, quote } from './file.js';
 import { KeyIndex } from './keyIndex.js';
 import { type Matrix, type MatrixFile, MatrixSource } from './matrixSource.js';
 import { loadPackage } from './optional.js';
@@ -44,9 +44,13 @@ export async function openHdf5(file: PreadFile, options: SourceOptions): Promise
       close: async () => datasets.close(),
     });
   } catch (error) {
-    opened.close();
+    close(opened);
     throw error;
   }
+}
+
+function close(file: H5wasm.File): void {
+  if (aborted === undefined) file.close();
 }
 
 class Hdf5File implements MatrixFile {
@@ -123,7 +127,7 @@ class Hdf5File implements MatrixFile {
   }
 
   close(): void {
-    if (!this.#closed) this.#file.close();
+    if (!this.#closed) close(this.#file);
     this.#closed = true;
   }
 }
@@ -186,7 +190,7 @@ class Hdf5Array implements RangedArray {
         view.set(module.HEAPU8.subarray(pointer, pointer + now * rowBytes), done * rowBytes);
       }
     } finally {
-      module._free(pointer);
+      if (aborted === undefined) module._free(pointer);
     }
   }
 }
@@ -224,13 +228,27 @@ function commonGroup(names: readonly string[]): string {
   return '';
 }
 
+// A file so broken that the library gave up; any further call into it could hang.
+let aborted: string | undefined;
+
 /** Turns whatever the library throws into an `ERR_CTC_FILE`. */
 function guard<R>(path: string, task: () => R): R {
+  if (aborted !== undefined) {
+    throw fileError(
+      path,
+      `cannot be read: ${aborted} has crashed the HDF5 library`,
+      'Leave it out',
+    );
+  }
   try {
     return task();
   } catch (error) {
-    if ((error as { code?: string } | null)?.code?.startsWith('ERR_CTC_')) throw error;
-    const reason = String((error as Error | null)?.message ?? error).split('\n', 1)[0];
+    if ((error as Error | null)?.name === 'RuntimeError') aborted = path;
+    if (isCtcError(error)) throw error;
+    const message = String((error as Error | null)?.message ?? error);
+    // The library's stack of errors: the last one is the cause.
+    const causes = [...message.matchAll(/in H5\w+\(\): (.*)/g)];
+    const reason = causes.at(-1)?.[1] ?? message.split('\n', 1)[0];
     throw fileError(
       path,
       `cannot be read as HDF5 (${reason})`,

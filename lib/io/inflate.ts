@@ -3,7 +3,7 @@
 
 import { Readable } from 'node:stream';
 import { constants, createGunzip, inflateRawSync } from 'node:zlib';
-import { fileError } from './file.js';
+import { fileError, isCtcError } from './file.js';
 import type { PreadFile } from './pread.js';
 import type { ZipMember } from './zip.js';
 
@@ -69,7 +69,11 @@ export async function inflate(
 const again = 'Write or download it again';
 
 function broken(name: string, error: unknown): unknown {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code?.startsWith('ERR_CTC_')) return error;
-  return fileError(name, `its compressed data is broken (${message})`, again, error);
+  if (isCtcError(error)) return error;
+  return fileError(
+    name,
+    `its compressed data is broken (${(error as Error).message})`,
+    again,
+    error,
+  );
 }

@@ -4,7 +4,7 @@
 
 import { fileError, quote, splitLines } from './file.js';
 import { KeyIndex } from './keyIndex.js';
-import { type Line, readLines } from './lines.js';
+import { type Line, readLineGroups } from './lines.js';
 import { type ManifestFormat, makeParser, type ParsedRow } from './manifestFormats.js';
 import { NumberList } from './numberList.js';
 
@@ -44,6 +44,8 @@ export interface ManifestOptions {
   pieces?: AsyncIterable<Buffer>;
   /** Whether a row without a text is broken. Default: true. */
   needsText?: boolean;
+  /** Whether rows with the id of an earlier one are faulty, for which the ids are remembered. Default: true. */
+  distinct?: boolean;
 }
 
 /**
@@ -52,16 +54,20 @@ export interface ManifestOptions {
  */
 export async function* manifestRows(
   path: string,
-  { format, pieces, needsText = true }: ManifestOptions = {},
+  { format, pieces, needsText = true, distinct = true }: ManifestOptions = {},
 ): AsyncGenerator<ManifestRow> {
-  const reader = new RowReader(path, format, needsText);
-  for await (const line of readLines(path, pieces)) yield* reader.add(line);
-  yield* reader.finish();
+  const reader = new RowReader(path, format, needsText, distinct);
+  for await (const lines of readLineGroups(path, pieces)) {
+    for (const line of lines) {
+      for (const row of reader.add(line)) yield row;
+    }
+  }
+  for (const row of reader.finish()) yield row;
 }
 
 /** The rows of a text in JSON Lines; see `manifestRows`. */
 export function parseManifest(path: string, text: string): Manifest {
-  const reader = new RowReader(path, 'jsonl', true);
+  const reader = new RowReader(path, 'jsonl', true, true);
   const rows = splitLines(text).flatMap((source, index) =>
     reader.add({ line: index + 1, text: source, valid: true }),
   );
@@ -76,12 +82,18 @@ class RowReader {
   readonly #needsText: boolean;
   #parse: ((line: Line) => ParsedRow | undefined) | undefined;
   #end: (() => void) | undefined;
-  readonly #checker = new RowChecker(true);
+  readonly #checker: RowChecker;
   /** The rows so far, while all of them are broken. */
   #broken: ManifestRow[] | undefined = [];
   #format: ManifestFormat | undefined;
 
-  constructor(path: string, format: ManifestFormat | undefined, needsText: boolean) {
+  constructor(
+    path: string,
+    format: ManifestFormat | undefined,
+    needsText: boolean,
+    distinct: boolean,
+  ) {
+    this.#checker = new RowChecker(true, distinct);
     this.#path = path;
     this.#format = format;
     this.#needsText = needsText;
@@ -130,18 +142,22 @@ export class RowChecker {
   readonly #ids = new KeyIndex();
   readonly #lines = new NumberList();
   readonly #sameFrames: boolean;
+  readonly #distinct: boolean;
   /** Whether rows have frames, as the first one that is not broken says. */
   #framed: boolean | undefined;
 
-  /** `sameFrames`: whether either all rows have frames or none has. */
-  constructor(sameFrames: boolean) {
+  /**
+   * `sameFrames`: whether either all rows have frames or none has. `distinct`: whether ids must be.
+   */
+  constructor(sameFrames: boolean, distinct = true) {
     this.#sameFrames = sameFrames;
+    this.#distinct = distinct;
   }
 
   check({ line, id = `line-${line}`, text, frames, reason }: ParsedRow): ManifestRow {
     const row: ManifestRow = { line, id, text: reason === undefined ? text : '', frames };
-    const first = this.#ids.add(id);
-    this.#lines.add(line);
+    const first = this.#distinct ? this.#ids.add(id) : undefined;
+    if (this.#distinct) this.#lines.add(line);
     if (reason !== undefined) {
       row.fault = { status: 'bad-row', reason };
       return row;

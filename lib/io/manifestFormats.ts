@@ -65,13 +65,10 @@ function guessFormat(path: string, first: string): ManifestFormat {
 
 function isHeader(line: string, delimiter: ',' | '\t'): boolean {
   const fields = splitRecord(line, delimiter);
-  return fields !== undefined && fields.some((field) => columnNames.text.includes(field as 'text'));
+  return fields?.some((field) => columnNames.text.includes(field as 'text')) ?? false;
 }
 
-function parseJson(
-  { line, text: source, valid }: Line,
-  needsText: boolean,
-): ParsedRow | undefined {
+function parseJson({ line, text: source, valid }: Line, needsText: boolean): ParsedRow | undefined {
   if (source.trim() === '') return undefined;
   if (!valid) return { line, reason: 'not UTF-8 text' };
   const row: ParsedRow = { line };

@@ -2,7 +2,7 @@
 // longest one of a batch.
 
 import type { TensorType } from '../tensor.js';
-import { fileError } from './file.js';
+import { fileError, isCtcError } from './file.js';
 import { findId, type KeyIndex } from './keyIndex.js';
 import {
   type ArraySource,
@@ -188,8 +188,6 @@ export async function packMatrices(
 
 /** The message of an error of this package; anything else is thrown again. */
 export function faultOf(error: unknown): string {
-  if ((error as { code?: string } | null)?.code?.startsWith('ERR_CTC_')) {
-    return (error as Error).message;
-  }
+  if (isCtcError(error)) return error.message;
   throw error;
 }

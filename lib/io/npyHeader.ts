@@ -38,8 +38,15 @@ const bytesPerElement: Record<NpyType, number> = {
   bfloat16: 2,
 };
 
-const pythonSave = (path: string, expression: string) =>
-  `Convert it in Python: a = numpy.load(${JSON.stringify(path)}); numpy.save('fixed.npy', ${expression})`;
+// The array of an archive is named `path.npz: member`.
+function pythonSave(path: string, expression: string): string {
+  const [, archive, member] = /^(.*\.npz): (.*)$/s.exec(path) ?? [];
+  const load =
+    member === undefined
+      ? `numpy.load(${JSON.stringify(path)})`
+      : `numpy.load(${JSON.stringify(archive)})[${JSON.stringify(member)}]`;
+  return `Convert it in Python: a = ${load}; numpy.save('fixed.npy', ${expression})`;
+}
 
 /**
  * Where the header's text lies, from the first `npyPrefixBytes` bytes of the file (or all of a

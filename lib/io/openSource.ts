@@ -24,8 +24,9 @@ export async function openSource(
 ): Promise<ArraySource> {
   const files = expandPaths(paths);
   if (files.length === 0) throw fileError('model outputs', 'no file is named');
-  if (files.length === 1) return openFile(files[0]!.path, options);
+  if (files.length === 1 && !files[0]!.listed) return openFile(files[0]!.path, options);
   if (await areUtterances(files, options)) return openFileList(files, options);
+  if (files.length === 1) return openFile(files[0]!.path, options);
   const sources: ArraySource[] = [];
   try {
     for (const { path } of files) sources.push(await openFile(path, options));

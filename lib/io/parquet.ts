@@ -2,7 +2,7 @@
 // they should be small: Parquet cannot be read in smaller pieces.
 
 import type { DecodedArray, FileMetaData, SchemaElement } from 'hyparquet';
-import { fileError, quote } from './file.js';
+import { fileError, isCtcError, quote } from './file.js';
 import { KeyIndex } from './keyIndex.js';
 import { type Matrix, MatrixSource } from './matrixSource.js';
 import { loadPackage } from './optional.js';
@@ -17,6 +17,15 @@ const maxGroupBytes = 2 ** 30;
 export async function openParquet(file: PreadFile, options: SourceOptions): Promise<ArraySource> {
   const { path } = file;
   const hyparquet = await loadPackage(path, 'hyparquet', 'Parquet', () => import('hyparquet'));
+  return guard(path, () => openTable(file, hyparquet, options));
+}
+
+async function openTable(
+  file: PreadFile,
+  hyparquet: typeof import('hyparquet'),
+  options: SourceOptions,
+): Promise<ArraySource> {
+  const { path } = file;
   const buffer = {
     byteLength: file.size,
     slice(start: number, end = file.size): ArrayBuffer {
@@ -26,7 +35,7 @@ export async function openParquet(file: PreadFile, options: SourceOptions): Prom
       return piece.buffer;
     },
   };
-  const metadata = await guard(path, () => hyparquet.parquetMetadataAsync(buffer));
+  const metadata = await hyparquet.parquetMetadataAsync(buffer);
   const columns = chooseColumns(path, metadata, options);
   const groups = rowGroups(path, metadata, columns, file.size);
   const packed = metadata.row_groups.some(({ columns: chunks }) =>
@@ -190,7 +199,8 @@ function rowGroups(
       if (Number(data.num_values) < rows)
         throw fileError(path, 'has fewer values than rows', rewrite);
     }
-    if (!Number.isSafeInteger(rows) || rows < 0 || packed > fileBytes) {
+    // A row of numbers takes a byte or more.
+    if (!Number.isSafeInteger(rows) || rows < 0 || start + rows > fileBytes || packed > fileBytes) {
       throw fileError(path, `its row group ${i} does not fit into it`, rewrite);
     }
     start += rows;
@@ -202,7 +212,7 @@ async function guard<R>(path: string, task: () => Promise<R>): Promise<R> {
   try {
     return await task();
   } catch (error) {
-    if ((error as { code?: string } | null)?.code?.startsWith('ERR_CTC_')) throw error;
+    if (isCtcError(error)) throw error;
     const reason = String((error as Error | null)?.message ?? error).split('\n', 1)[0];
     throw fileError(path, `cannot be read as Parquet (${reason})`, rewrite, error);
   }

@@ -175,7 +175,7 @@ function findDirectory(file: PreadFile): { start: number; bytes: number; entries
   let start = tail.readUInt32LE(at + 16);
   let limit = tailStart + at;
 
-  const locator = file.piece(limit - locatorBytes, locatorBytes);
+  const locator = file.piece(Math.max(0, limit - locatorBytes), locatorBytes);
   if (limit >= locatorBytes && locator.readUInt32LE(0) === locator64Signature) {
     const place = Number(locator.readBigUInt64LE(8));
     const wide = place < file.size ? file.piece(place, end64Bytes) : Buffer.alloc(0);

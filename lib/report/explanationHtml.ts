@@ -98,7 +98,7 @@ function labels(e: Explanation): string {
     symbolsOf(e, [token]),
     String(start),
     String(end),
-    bar(score, score.toFixed(4)),
+    bar(score, showProbability(score)),
     e.starts[i]!.toFixed(2),
     e.ends[i]!.toFixed(2),
   ]);

@@ -37,7 +37,8 @@ function summary(e: Explanation): string {
   } else if (status === 'nonfinite') {
     rows.push(['status', 'nonfinite: NaN, +Infinity, or a frame of nothing but -Infinity']);
   } else {
-    const sum = e.probability > 0 ? e.probability.toExponential(3) : `exp(${-e.loss})`;
+    const sum =
+      e.probability > 0 ? e.probability.toExponential(3) : `exp(${(-e.loss).toPrecision(7)})`;
     rows.push(['total', `${sum}, the sum of their probabilities`]);
     rows.push(['loss', `${e.loss.toFixed(4)}, its natural logarithm with the sign turned`]);
   }
@@ -83,13 +84,15 @@ function labels(e: Explanation): string {
   const { target, symbols, spans, starts, ends, bestPath } = e;
   const best = `best path${pathText(e, bestPath.labels)}  ${showPath(bestPath.probability, bestPath.logProbability)}`;
   if (target.length === 0) return best;
-  const header = ['label', '', 'frames', 'mean p', 'expected frames'];
+  const header = ['label', '', 'start', 'end', 'mean p', 'expected start', 'expected end'];
   const rows = spans.map(({ token, start, end, score }, i) => [
     String(i),
     visible(symbols[token]!),
-    `${start} to ${end - 1}`,
-    score.toFixed(4),
-    `${starts[i]!.toFixed(2)} to ${(ends[i]! - 1).toFixed(2)}`,
+    String(start),
+    String(end),
+    showProbability(score),
+    starts[i]!.toFixed(2),
+    ends[i]!.toFixed(2),
   ]);
   return `${best}\n${table([header, ...rows], 2)}`;
 }

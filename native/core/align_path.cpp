@@ -161,7 +161,7 @@ void writeFrame(const Utterance& u, int64_t t, State state, const Output& out) {
   const int32_t label = state.onLabel ? u.target[state.position] : p.blank;
   out.labels[t] = label;
   const double score =
-      label == u.star ? u.starScore[at] + u.reference[at] : readElement(p.input, t, u.index, label);
+      label == u.star ? u.starScore[at] : readElement(p.input, t, u.index, label) - u.reference[at];
   out.logProbs[t] = score - u.norm[at];
   if (!state.onLabel) return;
   const int64_t i = state.position;

@@ -120,7 +120,7 @@ bool readEmissions(const Lattice& lattice, Emissions& emissions) {
       readRow(p.input, t, lattice.index, row.data());
       largest = finiteMax(row.data(), p.input.classes);
       if (std::isnan(largest)) return false;
-      norm = logSumExp(row.data(), p.input.classes, largest);
+      norm = logSumOver(row.data(), p.input.classes, largest);
     }
     bool masked = p.inputKind == Input::logProbs;  // of logits, finiteMax() has looked at all
     for (const int32_t c : classes) {
@@ -130,7 +130,7 @@ bool readEmissions(const Lattice& lattice, Emissions& emissions) {
       emissions.scores.push_back(extendedExp(x - largest));
     }
     if (masked) return false;
-    emissions.taken.push_back(largest - norm);
+    emissions.taken.push_back(-norm);
   }
   return true;
 }
