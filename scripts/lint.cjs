@@ -83,9 +83,10 @@ async function main() {
     const options = [
       '-std=c++17',
       ...includes.map((folder, i) => (i < sources.includes.length ? '-I' : '-isystem') + folder),
-      ...sources.defines.map((define) => `-D${define}`),
+      ...[...sources.defines, 'CTC_EMULATED'].map((define) => `-D${define}`),
     ];
-    const files = ['core', 'binding', 'tests', 'bench', 'profile'].flatMap((list) => sources[list]);
+    const lists = ['core', 'binding', 'tests', 'emulation', 'emulationTests', 'emulationLibrary'];
+    const files = [...lists, 'bench', 'profile'].flatMap((list) => sources[list]);
     const shares = Math.max(1, os.availableParallelism());
     await Promise.all(
       Array.from({ length: shares }, (_, i) =>

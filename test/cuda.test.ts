@@ -3,10 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import ts from 'typescript';
 import { root } from './support/paths.js';
 
 const require = createRequire(import.meta.url);
@@ -70,6 +71,16 @@ describe('the CUDA backend', function () {
     );
     assert.equal(stats.pending, 0);
     assert.ok(stats.passes > 40, `${stats.passes} passed`);
+  });
+
+  it('does what docs/cuda.md shows', () => {
+    const page = readFileSync(join(root, 'docs', 'cuda.md'), 'utf8');
+    const code = page.match(/```ts\n(.*?)```/s)![1]!.replace(/^import .*\n/, '');
+    const { outputText } = ts.transpileModule(code, {
+      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+    });
+    const nonzero = run(`${outputText}\nprint(values.filter((g) => g !== 0).length);`);
+    assert.ok(nonzero > 0);
   });
 
   it('says why there is no GPU', () => {

@@ -18,6 +18,8 @@
 // stretch; what is more than a block's warps is done in further passes over the frames.
 #pragma once
 
+#include <algorithm>
+
 #include "cuda/batch.cuh"
 #include "cuda/softmax.cuh"
 
@@ -26,12 +28,13 @@ namespace cuda {
 
 // Frames between two barriers of the wavefront.
 constexpr int stretch = 16;
-// Frames whose numbers are loaded while those before them are computed: as many as registers hold.
+// Frames whose numbers are loaded while those before them are computed: as many as registers hold
+// twice. A double takes two, and so does all that is computed from it.
 template <class R, int P, bool cross>
-constexpr int ahead = sizeof(R) == 8 ? (cross ? 1 : 2)
-                      : P == 4       ? (cross ? 1 : 2)
-                      : P == 2       ? (cross ? 2 : 4)
-                                     : 4;
+constexpr int framesAhead() {
+  constexpr int registers = sizeof(R) / sizeof(float);
+  return std::min(4, (cross ? 4 : 8) / (registers * registers * P));
+}
 // Frames after which mantissas are brought back to [1, 2): they grow by at most 8.5 and shrink by
 // at most 0.7 a frame.
 constexpr int renormaliseEvery = 8;
@@ -94,15 +97,16 @@ struct Tile {
   using N = Number<R>;
 
   // What a frame needs from memory.
+  static constexpr int kept = std::max(P * (walk == Walk::cross), 1);
   struct Inputs {
     Packed<R> entering;  // the label of the lane before the tile's first, a frame earlier
     Packed<R> blank;
     Packed<R> label[P];
-    Packed<R> keptBlank[walk == Walk::cross ? P : 1];
-    Packed<R> keptLabel[walk == Walk::cross ? P : 1];
+    Packed<R> keptBlank[kept];
+    Packed<R> keptLabel[kept];
   };
 
-  static constexpr int ahead = cuda::ahead<R, P, walk == Walk::cross>;
+  static constexpr int ahead = framesAhead<R, P, walk == Walk::cross>();
 
   const Recursion<R> own;
   const Recursion<R> other;

@@ -68,7 +68,7 @@ struct RowOf {
   int64_t stride;
   int32_t classes;
   int32_t first;  // this thread's first class
-  R held[I > 0 ? I : 1];
+  R held[I + (I == 0)];
 
   __device__ void read() {
     if constexpr (I > 0) {

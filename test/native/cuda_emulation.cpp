@@ -128,6 +128,7 @@ TEST(cuda_needs_each_of_its_barriers) {
     cases.push_back(logProbs);
   }
   std::vector<Answer> expected;
+  expected.reserve(cases.size());
   for (const Case& c : cases) expected.push_back(solveOnDevice(c));
   int inKernels = 0;
   const int count = emulation::barrierCount();
@@ -260,6 +261,7 @@ TEST(cuda_serves_several_threads) {
   const Answer expected = solveOnDevice(c);
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&, i] {
       for (int k = 0; k < 10; ++k) {

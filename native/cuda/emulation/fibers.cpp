@@ -161,7 +161,7 @@ class Block {
       }
       waiting = &fiber;
     }
-    if (done == count_) return false;
+    if (waiting == nullptr) return false;
     if (done > 0) {
       fail("a thread of the block ended before the barrier", waiting->at);
       return false;

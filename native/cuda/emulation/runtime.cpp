@@ -161,7 +161,7 @@ static void note(Place place) {
 }
 
 void blockBarrier(const char* file, int line) {
-  static thread_local Place last{nullptr, 0};
+  static thread_local Place last{"", 0};
   if (last.file != file || last.line != line) note(last = {file, line});
   const bool skipped = options.skipFile != nullptr && options.skipLine == line &&
                        std::strcmp(options.skipFile, file) == 0;

@@ -29,6 +29,8 @@
 using std::max;
 using std::min;
 
+// NOLINTBEGIN(readability-identifier-naming): the names are CUDA's.
+
 struct dim3 {
   unsigned x = 1, y = 1, z = 1;
   dim3() = default;
@@ -112,6 +114,8 @@ struct cudaLaunchConfig_t {
   void* attrs = nullptr;
   unsigned numAttrs = 0;
 };
+
+// NOLINTEND(readability-identifier-naming)
 
 namespace ctc {
 namespace emulation {
