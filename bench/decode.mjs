@@ -48,24 +48,30 @@ const cases = [
 ];
 
 const times = cases.map(() => []);
+const cpu = cases.map(() => 0);
 // In turn, so that a disturbance hits all of them.
 for (let round = 0; round < rounds; round++) {
   for (const [i, [, run]] of cases.entries()) {
     const start = process.hrtime.bigint();
+    const before = process.cpuUsage();
     run();
+    const { user, system } = process.cpuUsage(before);
     times[i].push(Number(process.hrtime.bigint() - start) / 1e6);
+    cpu[i] += (user + system) / 1e3 / rounds;
   }
 }
 
 const results = cases.map(([name], i) => {
   const sorted = times[i].sort((a, b) => a - b);
-  return { name, best: sorted[0], median: sorted[rounds >> 1] };
+  return { name, best: sorted[0], median: sorted[rounds >> 1], cpu: cpu[i] };
 });
 if (process.argv.includes('--json')) {
   console.log(JSON.stringify({ unit: 'ms', threads: 1, rounds, results }));
 } else {
-  console.log(`${'one thread, milliseconds'.padEnd(40)}    best  median`);
-  for (const { name, best, median } of results) {
-    console.log(`${name.padEnd(40)}${best.toFixed(2).padStart(8)}${median.toFixed(2).padStart(8)}`);
+  // On a busy machine the processor's time says more than the clock's.
+  console.log(`${'one thread, milliseconds'.padEnd(40)}    best  median     CPU`);
+  for (const { name, ...columns } of results) {
+    const cells = Object.values(columns).map((ms) => ms.toFixed(2).padStart(8));
+    console.log(name.padEnd(40) + cells.join(''));
   }
 }

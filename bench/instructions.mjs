@@ -28,18 +28,19 @@ function instructions(numbers, options) {
   return Number(counted[1]);
 }
 
-/** Of one utterance: what a run takes more than one that only makes the inputs. */
-function ofOneUtterance({ T, C, L }, ...options) {
-  return instructions([T, 1, C, L, 1], options) - instructions([T, 1, C, L, 0], options);
-}
+// The first call also finds the instruction set and binds library functions.
+const [none, first, second] = [0, 1, 2].map((repeat) => instructions([1, 1, 2, 1, repeat], []));
+const firstCall = first - none - (second - first);
 
-const rows = SHAPES.map((shape) => {
-  const { name, T, C, L } = shape;
-  const all = ofOneUtterance(shape);
-  const fewer = ofOneUtterance({ ...shape, L: L / 2 });
+const rows = SHAPES.map(({ name, T, C, L }) => {
+  // Of one utterance: what a run takes more than one that only makes the inputs.
+  const inputs = instructions([T, 1, C, L, 0], []) + firstCall;
+  const all = instructions([T, 1, C, L, 1], []) - inputs;
+  const fewer = instructions([T, 1, C, L / 2, 1], []) - inputs;
+  const aloneInputs = instructions([T, 1, C, L, 0], ['loss']) + firstCall;
+  const alone = instructions([T, 1, C, L, 1], ['loss']) - aloneInputs;
   const perCell = (all - fewer) / (T * L); // L / 2 labels are L states
   const rest = all - perCell * T * (2 * L + 1);
-  const alone = ofOneUtterance(shape, 'loss');
   return [name, ...[all / T, perCell, rest / (T * C), (100 * alone) / all].map(digits)];
 });
 rmSync(folder, { recursive: true });

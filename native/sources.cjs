@@ -9,6 +9,7 @@ const core = [
   'native/core/arpa.cpp',
   'native/core/beam.cpp',
   'native/core/beam_guide.cpp',
+  'native/core/beam_result.cpp',
   'native/core/beam_search.cpp',
   'native/core/check.cpp',
   'native/core/greedy.cpp',
@@ -23,6 +24,7 @@ const core = [
   'native/cpu/kernels_avx512.cpp',
   'native/cpu/kernels_baseline.cpp',
   'native/cpu/kernels_neon.cpp',
+  'native/cpu/row_scan.cpp',
   'native/cpu/viterbi.cpp',
 ];
 

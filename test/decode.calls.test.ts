@@ -1,9 +1,11 @@
 // Calls of the decoders: threads, batches, memory, aborts, workers, both kinds of module.
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import {
   type BeamOptions,
@@ -11,6 +13,7 @@ import {
   beamDecodeSync,
   greedyDecode,
   greedyDecodeSync,
+  info,
   type TensorLike,
 } from '../lib/index.js';
 import { normal, seeded } from './support/close.js';
@@ -76,6 +79,34 @@ describe('decoding calls', () => {
       }
     });
   }
+
+  it('the same bits with every instruction set', async () => {
+    const script = `
+      import { beamDecodeSync, greedyDecodeSync } from '${pathToFileURL(join(root, 'dist/esm/index.js'))}';
+      // Classes beyond whole vectors, large and small numbers, two element types.
+      const [T, C] = [40, 1003];
+      let state = 1;
+      const next = () => { state = (state * 48271) % 2147483647; return state / 2147483647; };
+      for (const View of [Float32Array, Float64Array]) {
+        const data = View.from({ length: T * C }, () => 40 * next() * next());
+        const tensor = { data, shape: [T, C] };
+        const [greedy] = greedyDecodeSync(tensor).utterances;
+        const [beam] = beamDecodeSync(tensor, { topPaths: 20 }).utterances;
+        console.log(JSON.stringify({ greedy, beam }));
+      }`;
+    const outputs = await Promise.all(
+      info().isas.map(async (isa) => {
+        const { stdout } = await promisify(execFile)(
+          process.execPath,
+          ['--input-type=module', '-e', script],
+          { env: { ...process.env, NODE_CTC_ISA: isa } },
+        );
+        return stdout;
+      }),
+    );
+    assert.ok(outputs[0]!.length > 1000);
+    for (const output of outputs) assert.equal(output, outputs[0]);
+  }).timeout(60_000);
 
   it('one call does not leave anything for the next', () => {
     const tensor = make('float32');

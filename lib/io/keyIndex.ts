@@ -25,7 +25,10 @@ export class KeyIndex {
     const start = this.#start(this.#count);
     const length = Buffer.byteLength(key);
     if (start + length > this.#bytes.length) {
-      this.#bytes = Buffer.concat([this.#bytes], Math.max(2 * this.#bytes.length, start + length));
+      // Not filled with zeros, so that what is not used takes no memory.
+      const bytes = Buffer.allocUnsafeSlow(Math.max(2 * this.#bytes.length, start + length));
+      bytes.set(this.#bytes.subarray(0, start));
+      this.#bytes = bytes;
     }
     this.#bytes.write(key, start);
     if (this.#count === this.#ends.length) {

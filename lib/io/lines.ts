@@ -29,9 +29,20 @@ export async function* readPieces(path: string): AsyncGenerator<Buffer> {
  */
 export async function* readLines(
   path: string,
+  pieces?: AsyncIterable<Buffer>,
+  maxBytes?: number,
+): AsyncGenerator<Line> {
+  for await (const lines of readLineGroups(path, pieces, maxBytes)) {
+    for (const line of lines) yield line;
+  }
+}
+
+/** As `readLines`, those that end in one piece at a time: a promise for each line costs more than the line. */
+export async function* readLineGroups(
+  path: string,
   pieces: AsyncIterable<Buffer> = readPieces(path),
   maxBytes = 2 ** 24,
-): AsyncGenerator<Line> {
+): AsyncGenerator<Iterable<Line>> {
   let line = 0;
   let begun: Buffer[] = [];
   let begunBytes = 0;
@@ -44,7 +55,8 @@ export async function* readLines(
     return decode(path, bytes, line);
   };
 
-  for await (const piece of pieces) {
+  // Decoded as they are asked for: a piece has thousands.
+  function* linesOf(piece: Buffer): Generator<Line> {
     let start = 0;
     for (let end = piece.indexOf(10); end >= 0; end = piece.indexOf(10, start)) {
       if (begunBytes + end - start > maxBytes) throw tooLong(path, line + 1, maxBytes);
@@ -57,7 +69,9 @@ export async function* readLines(
     }
     if (begunBytes > maxBytes) throw tooLong(path, line + 1, maxBytes);
   }
-  if (begunBytes > 0) yield finish(Buffer.alloc(0));
+
+  for await (const piece of pieces) yield linesOf(piece);
+  if (begunBytes > 0) yield [finish(Buffer.alloc(0))];
 }
 
 function tooLong(path: string, line: number, maxBytes: number): Error {

@@ -4,7 +4,7 @@
 
 import { fileError, quote, splitLines } from './file.js';
 import { KeyIndex } from './keyIndex.js';
-import { type Line, readLines } from './lines.js';
+import { type Line, readLineGroups } from './lines.js';
 import { type ManifestFormat, makeParser, type ParsedRow } from './manifestFormats.js';
 import { NumberList } from './numberList.js';
 
@@ -57,8 +57,12 @@ export async function* manifestRows(
   { format, pieces, needsText = true, distinct = true }: ManifestOptions = {},
 ): AsyncGenerator<ManifestRow> {
   const reader = new RowReader(path, format, needsText, distinct);
-  for await (const line of readLines(path, pieces)) yield* reader.add(line);
-  yield* reader.finish();
+  for await (const lines of readLineGroups(path, pieces)) {
+    for (const line of lines) {
+      for (const row of reader.add(line)) yield row;
+    }
+  }
+  for (const row of reader.finish()) yield row;
 }
 
 /** The rows of a text in JSON Lines; see `manifestRows`. */

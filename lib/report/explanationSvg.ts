@@ -1,6 +1,7 @@
 // An explanation as a drawing. Small lattices cell by cell (trellis.ts), larger ones as a map
 // (latticeMap.ts); here is what both have in common.
 
+import { clip } from '../cli/terminal.js';
 import { rangeError, show, typeError } from '../errors.js';
 import type { Explanation } from '../explain.js';
 import { checkOptions, choice } from '../options.js';
@@ -88,12 +89,6 @@ export function subtitleOf(e: Explanation): string {
 export function heading(e: Explanation): string {
   return `<text class="title" x="24" y="36">${escapeMarkup(titleOf(e))}</text>
 <text class="muted" x="24" y="58">${escapeMarkup(subtitleOf(e))}</text>`;
-}
-
-/** At most so many characters; an ellipsis says where some are missing. */
-export function clip(text: string, most: number): string {
-  const characters = [...text];
-  return characters.length <= most ? text : `${characters.slice(0, most - 1).join('')}\u2026`;
 }
 
 /** A coordinate without noise in its digits. */

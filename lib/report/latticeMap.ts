@@ -1,9 +1,10 @@
 // A large lattice as a map: a cell for each state and frame, or for several of them where they would
 // be smaller than a pixel.
 
+import { clip } from '../cli/terminal.js';
 import type { Explanation } from '../explain.js';
 import { escapeMarkup, visible } from './escape.js';
-import { at, clip, type Drawing, heading } from './explanationSvg.js';
+import { at, type Drawing, heading } from './explanationSvg.js';
 
 /** What can shade the cells of a map. */
 export type MapValues = 'posteriors' | 'alpha' | 'beta' | 'emissions';

@@ -1,9 +1,10 @@
 // A small lattice, cell by cell: in each its posterior, emission, alpha and beta; between them the
 // transitions, as thick as they are probable; over them the best path.
 
+import { clip, widthOf } from '../cli/terminal.js';
 import type { Explanation } from '../explain.js';
 import { escapeMarkup, visible } from './escape.js';
-import { at, clip, type Drawing, heading } from './explanationSvg.js';
+import { at, type Drawing, heading } from './explanationSvg.js';
 
 const cell = { width: 158, height: 62, across: 216, down: 84 };
 const left = 96;
@@ -26,8 +27,10 @@ export function drawTrellis(e: Explanation): Drawing {
   states.forEach(({ symbol, position }, s) => {
     const y = rowOf(s) + cell.height / 2;
     const kind = position === undefined ? 'blank' : `label ${position}`;
+    const shown = clip(visible(symbol), 5);
+    const size = widthOf(shown) > 3 ? 'large' : 'symbol';
     parts.push(
-      `<text class="symbol end" x="${left - 24}" y="${at(y + 2)}">${escapeMarkup(clip(visible(symbol), 6))}</text>`,
+      `<text class="${size} end" x="${left - 24}" y="${at(y + 2)}">${escapeMarkup(shown)}</text>`,
       `<text class="muted small end" x="${left - 24}" y="${at(y + 18)}">${kind}</text>`,
     );
   });
@@ -72,10 +75,10 @@ function drawCell(e: Explanation, t: number, s: number): string {
   return `<g><title>${escapeMarkup(
     `frame ${t}, state ${s} (${visible(e.states[s]!.symbol)}): posterior ${posterior}, y ${e.emissions[i]}, ln alpha ${e.alpha[i]}, ln beta ${e.beta[i]}`,
   )}</title><rect class="cell-back" ${box}/>${shade}${outline}
-<text class="large" x="${at(x + 12)}" y="${at(y + 26)}">${posterior.toFixed(posterior < 0.00005 ? 7 : 4)}</text>
-<text class="muted small end" x="${at(x + cell.width - 12)}" y="${at(y + 25)}">y ${brief(e.emissions[i]!)}</text>
-<text class="muted small" x="${at(x + 12)}" y="${at(y + 48)}">${sign}\u03b1 ${show(e.alpha[i]!)}</text>
-<text class="muted small end" x="${at(x + cell.width - 12)}" y="${at(y + 48)}">${sign}\u03b2 ${show(e.beta[i]!)}</text></g>`;
+<text class="large" x="${at(x + 12)}" y="${at(y + 26)}">${posterior < 0.0001 ? posterior.toExponential(1) : posterior.toFixed(4)}</text>
+<text class="small end" fill-opacity="0.82" x="${at(x + cell.width - 12)}" y="${at(y + 25)}">y ${brief(e.emissions[i]!)}</text>
+<text class="small" fill-opacity="0.82" x="${at(x + 12)}" y="${at(y + 48)}">${sign}\u03b1 ${show(e.alpha[i]!)}</text>
+<text class="small end" fill-opacity="0.82" x="${at(x + cell.width - 12)}" y="${at(y + 48)}">${sign}\u03b2 ${show(e.beta[i]!)}</text></g>`;
 }
 
 /** 3 significant digits. */

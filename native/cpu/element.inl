@@ -1,6 +1,12 @@
 // Loads and stores of the input's number formats as vectors of the kernel's own precision.
 // Included inside a namespace and a target region.
 
+// Whether a 16-bit format has its own stream().
+template <class F, class = void>
+struct Streams : std::false_type {};
+template <class F>
+struct Streams<F, std::void_t<decltype(F::streams)>> : std::true_type {};
+
 // S: the vectors that the kernel computes with. T: the type in memory. `Brain` tells the two 16-bit
 // formats apart. Partial forms touch nothing past element n - 1.
 template <class S, class T, bool Brain = false>
@@ -9,6 +15,10 @@ struct Element {
   using Real = typename S::Real;
   using V = typename S::V;
   static constexpr bool native = std::is_same<T, Real>::value;
+
+  using Format = typename std::conditional<Brain, Brain16, Half16>::type;
+  static constexpr bool streams =
+      native || (sizeof(T) == 2 && sizeof(Real) == 4 && Streams<Format>::value);
 
   static CTC_INLINE Real get(const T* p) {
     if constexpr (sizeof(T) == 2) {
@@ -50,6 +60,15 @@ struct Element {
     }
   }
 
+  // Past the caches; p aligned to W elements. Only where `streams`.
+  static CTC_INLINE void stream(T* p, V v) {
+    if constexpr (native) {
+      S::stream(p, v);
+    } else {
+      Format::stream(p, v);
+    }
+  }
+
   static CTC_INLINE void storePartial(T* p, V v, int n) {
     if constexpr (native) {
       S::storePartial(p, v, n);
@@ -65,8 +84,6 @@ struct Element {
   }
 
  private:
-  using Format = typename std::conditional<Brain, Brain16, Half16>::type;
-
   // From float64 (the wide kernel) to a narrower type. 16-bit formats go through float rounded to
   // odd, so that the second rounding cannot move a tie.
   static CTC_INLINE T rounded(Real x) {

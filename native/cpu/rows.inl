@@ -56,14 +56,16 @@ struct Rows {
                                bool streaming) {
     const V times = S::set(factor);
     int64_t c = 0;
-    if constexpr (E::native) {
+    if constexpr (E::streams) {
       if (streaming) {
         const auto address = reinterpret_cast<uintptr_t>(out);
-        const int64_t lead = static_cast<int64_t>((-address & (sizeof(V) - 1)) / sizeof(T));
-        for (; c < lead && c < classes; ++c) out[c] = row[c] * factor;
-        for (; c + W <= classes; c += W) {
-          S::stream(out + c, S::mul(S::load(row + c), times));
+        const int64_t lead = static_cast<int64_t>((-address & (W * sizeof(T) - 1)) / sizeof(T));
+        c = std::min(lead, classes);
+        if (c > 0) {
+          const int some = static_cast<int>(c);
+          E::storePartial(out, S::mul(S::loadPartial(row, some, Real(0)), times), some);
         }
+        for (; c + W <= classes; c += W) E::stream(out + c, S::mul(S::load(row + c), times));
       }
     }
     for (; c + W <= classes; c += W) {

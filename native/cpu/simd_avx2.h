@@ -235,8 +235,16 @@ struct Half16 {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
   static CTC_INLINE void narrow(uint16_t* p, F32::V v) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
-                     _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), rounded(v));
+  }
+  static constexpr bool streams = true;
+  static CTC_INLINE void stream(uint16_t* p, F32::V v) {
+    _mm_stream_si128(reinterpret_cast<__m128i*>(p), rounded(v));
+  }
+
+ private:
+  static CTC_INLINE __m128i rounded(F32::V v) {
+    return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
 };
 
@@ -246,11 +254,19 @@ struct Brain16 {
     return _mm256_castsi256_ps(_mm256_slli_epi32(x, 16));
   }
   static CTC_INLINE void narrow(uint16_t* p, F32::V v) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), rounded(v));
+  }
+  static constexpr bool streams = true;
+  static CTC_INLINE void stream(uint16_t* p, F32::V v) {
+    _mm_stream_si128(reinterpret_cast<__m128i*>(p), rounded(v));
+  }
+
+ private:
+  static CTC_INLINE __m128i rounded(F32::V v) {
     const __m256i x = _mm256_castps_si256(v);
     const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(x, 16), _mm256_set1_epi32(1));
     const __m256i r = _mm256_srli_epi32(
         _mm256_add_epi32(x, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF))), 16);
-    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(r, r), 0x08);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
+    return _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(r, r), 0x08));
   }
 };

@@ -213,8 +213,16 @@ struct Half16 {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
   static CTC_INLINE void narrow(uint16_t* p, F32::V v) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
-                        _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), rounded(v));
+  }
+  static constexpr bool streams = true;
+  static CTC_INLINE void stream(uint16_t* p, F32::V v) {
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(p), rounded(v));
+  }
+
+ private:
+  static CTC_INLINE __m256i rounded(F32::V v) {
+    return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
 };
 
@@ -225,10 +233,18 @@ struct Brain16 {
     return _mm512_castsi512_ps(_mm512_slli_epi32(x, 16));
   }
   static CTC_INLINE void narrow(uint16_t* p, F32::V v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), rounded(v));
+  }
+  static constexpr bool streams = true;
+  static CTC_INLINE void stream(uint16_t* p, F32::V v) {
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(p), rounded(v));
+  }
+
+ private:
+  static CTC_INLINE __m256i rounded(F32::V v) {
     const __m512i x = _mm512_castps_si512(v);
     const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(x, 16), _mm512_set1_epi32(1));
     const __m512i r = _mm512_add_epi32(x, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
-                        _mm512_cvtepi32_epi16(_mm512_srli_epi32(r, 16)));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(r, 16));
   }
 };

@@ -18,7 +18,8 @@
 //   count           how many lanes of the mask are set
 //   Table<N>        N * W numbers looked up by index; lookupVectors is the largest N, 0 for none
 //   stream          a store that bypasses the caches, p aligned to the vector
-//   Half16, Brain16 the 16-bit formats, W at a time, rounded to nearest even
+//   Half16, Brain16 the 16-bit formats, W at a time, rounded to nearest even; with a stream() of
+//                     their own where `streams` is declared
 #pragma once
 
 template <class R, class Bits, int Width>

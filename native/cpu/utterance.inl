@@ -146,10 +146,10 @@ class Utterance {
     h.blockFrames = run;
     if (gradient()) {
       // With blocks of sqrt(count) frames rows and checkpoints take the least room; shorter ones
-      // that stay in the cache are worth up to twice that.
+      // that stay in the cache are worth up to twice that. Whole runs, either way.
       const int64_t root = static_cast<int64_t>(std::sqrt(static_cast<double>(h.count))) + 1;
-      const int64_t most = std::max(blockBytes / (rowBytes + entryBytes), root / 4);
-      h.blockFrames = std::max(run, most / run * run);
+      const int64_t cached = blockBytes / (rowBytes + entryBytes) / run * run;
+      h.blockFrames = std::max({run, cached, (root / 4 + run - 1) / run * run});
     }
     h.blockFrames = std::max<int64_t>(1, std::min(h.blockFrames, h.count));
     h.blocks = (h.count + h.blockFrames - 1) / h.blockFrames;
