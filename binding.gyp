@@ -3,6 +3,7 @@
 {
   'variables': {
     'ctc_tests%': 'no',
+    'ctc_bench%': 'no',
   },
   'target_defaults': {
     'include_dirs': ['<!@(node native/sources.cjs includes)'],
@@ -55,6 +56,22 @@
           'win_delay_load_hook': 'false',
           'dependencies': ['ctc_core'],
           'sources': ['<!@(node native/sources.cjs tests)'],
+        },
+      ],
+    }],
+    ['ctc_bench=="yes"', {
+      'targets': [
+        {
+          'target_name': 'ctc_bench',
+          'dependencies': ['ctc_core'],
+          'sources': ['<!@(node native/sources.cjs bench)'],
+        },
+        {
+          'target_name': 'ctc_profile',
+          'type': 'executable',
+          'win_delay_load_hook': 'false',
+          'dependencies': ['ctc_core'],
+          'sources': ['<!@(node native/sources.cjs profile)'],
         },
       ],
     }],

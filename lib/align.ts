@@ -9,12 +9,12 @@ import {
   runLater,
   runNow,
 } from './batch.js';
-import { rangeError, show, typeError } from './errors.js';
 import { STATUSES, type Status } from './lossCall.js';
 import { native } from './native.js';
-import { choice, integer, type RawOptions } from './options.js';
+import { choice, type RawOptions } from './options.js';
+import type { TokenSpan } from './spans.js';
 import type { Targets } from './targets.js';
-import { type TensorData, type TensorLike, typedArrayName } from './tensor.js';
+import type { TensorData, TensorLike } from './tensor.js';
 
 /**
  * What a star in a target stands for. A star is the label C, one past the last class.
@@ -33,18 +33,6 @@ export interface AlignSyncOptions extends BatchSyncOptions {
 
 /** Options of {@link forcedAlign}. */
 export interface AlignOptions extends AlignSyncOptions, BatchOptions {}
-
-/** Where a label lies. */
-export interface TokenSpan {
-  /** The label. */
-  readonly token: number;
-  /** First frame. */
-  readonly start: number;
-  /** The frame after the last. */
-  readonly end: number;
-  /** Mean over the frames of the span; for {@link forcedAlign} of the label's probability. */
-  readonly score: number;
-}
 
 /** The best path of one utterance. */
 export interface Alignment {
@@ -82,7 +70,9 @@ const NOW: BatchFunction = { ...LATER, synchronous: true };
  *
  * Ties between equally probable ways into a state are always broken the same way: staying wins over
  * advancing, advancing by one state over skipping a blank, and at the last frame the last label
- * over the blank after it. Scores are compared in float64, which is exact for float32 input.
+ * over the blank after it. Into a star alone, advancing wins over staying: it takes only frames that its
+ * neighbours do not score as high. Scores are compared as sums in float64, which are exact for float32 and
+ * 16-bit input unless the scores span more than 53 bits.
  *
  * Time: O(T * L) for each utterance, spread over `threads` also within a long one. Memory: 12 bytes for each frame of the
  * batch for the results, 32 for those at work, and 16 L bytes for every 1024 frames: T = 200,000 with L = 20,000
@@ -186,82 +176,4 @@ function finishAlign(call: BatchCall, outputs: Outputs): Alignment[] {
     });
   }
   return utterances;
-}
-
-/**
- * Merges a frame-by-frame path into spans, as torchaudio's `merge_tokens` does: runs of the same
- * label become one span, blanks are dropped, and a span's score is the mean of its frames' scores.
- *
- * @param tokens - The label of each frame, for example {@link Alignment.labels}.
- * @param scores - A score for each frame: probabilities, or log-probabilities as in torchaudio.
- * @param blank - Default: 0.
- * @throws TypeError `ERR_CTC_INVALID_ARG_TYPE`; RangeError `ERR_CTC_INVALID_LENGTH`, `ERR_CTC_OUT_OF_RANGE`.
- */
-export function mergeTokens(
-  tokens: ArrayLike<number>,
-  scores: ArrayLike<number>,
-  blank = 0,
-): TokenSpan[] {
-  const count = numbersIn(tokens, 'tokens');
-  if (numbersIn(scores, 'scores') !== count) {
-    throw rangeError(
-      'ERR_CTC_INVALID_LENGTH',
-      `there are ${count} tokens and ${scores.length} scores; there must be one for each frame`,
-    );
-  }
-  const skipped = integer(blank, 'blank', 0, 0x7fffffff, 0);
-  const spans: TokenSpan[] = [];
-  let start = 0;
-  while (start < count) {
-    const token = tokens[start] as number;
-    let sum = 0;
-    let end = start;
-    while (end < count && tokens[end] === token) sum += scores[end++] as number;
-    if (token !== skipped) spans.push({ token, start, end, score: sum / (end - start) });
-    start = end;
-  }
-  return spans;
-}
-
-function numbersIn(value: unknown, name: string): number {
-  const array = Array.isArray(value) || typedArrayName(value) !== undefined;
-  const numbers = value as ArrayLike<unknown>;
-  if (!array || (numbers.length > 0 && typeof numbers[0] !== 'number')) {
-    throw typeError(
-      'ERR_CTC_INVALID_ARG_TYPE',
-      `${name} must be an array of one number for each frame, not ${show(value)}`,
-    );
-  }
-  return numbers.length;
-}
-
-/** Consecutive spans between delimiters. */
-export interface WordSpan {
-  /** First frame of the first span. */
-  readonly start: number;
-  /** The frame after the last span's last. */
-  readonly end: number;
-  /** Mean of the spans' scores. */
-  readonly score: number;
-  readonly spans: readonly TokenSpan[];
-}
-
-/** Groups spans into words at a delimiter label, which belongs to no word. */
-export function wordSpans(spans: readonly TokenSpan[], delimiter: number): WordSpan[] {
-  const words: WordSpan[] = [];
-  let word: TokenSpan[] = [];
-  const close = () => {
-    const first = word[0];
-    const last = word[word.length - 1];
-    if (first === undefined || last === undefined) return;
-    const score = word.reduce((sum, span) => sum + span.score, 0) / word.length;
-    words.push({ start: first.start, end: last.end, score, spans: word });
-    word = [];
-  };
-  for (const span of spans) {
-    if (span.token === delimiter) close();
-    else word.push(span);
-  }
-  close();
-  return words;
 }

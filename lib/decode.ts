@@ -46,6 +46,15 @@ export async function greedyDecode<D extends TensorData = TensorData>(
   return result(greedyUtterances(call, flat), handBack);
 }
 
+/** As {@link greedyDecode}, without the objects: for callers inside the package that decode by the thousand. */
+export async function greedyPaths(input: TensorLike, options: GreedyOptions): Promise<FlatPaths> {
+  const { flat } = await decode(
+    prepareDecode(input, options, 'greedyDecode', false),
+    'greedyDecode',
+  );
+  return flat;
+}
+
 /** As {@link greedyDecode}; returns when it is done, and never copies the input. */
 export function greedyDecodeSync(
   input: TensorLike,

@@ -56,8 +56,8 @@ export interface BeamPath extends DecodedPath {
 /** What {@link beamDecode} finds in one utterance. */
 export interface BeamUtterance {
   /**
-   * `'infeasible'`: -Infinity masks, or a lexicon of which no hypothesis in the beam ended with a whole
-   * word, left nothing. `'nonfinite'`: as for {@link GreedyUtterance}. Both come with no paths.
+   * `'infeasible'`: no hypothesis in the beam ended with a whole word of the lexicon, or without a word
+   * that `unkScore: -Infinity` forbids. `'nonfinite'`: as for {@link GreedyUtterance}. Both come with no paths.
    */
   readonly status: Status;
   /** Best first; of equal ones, the one whose labels come first in order. */
@@ -111,7 +111,8 @@ export function prepareDecode(
     },
     spelling,
     tokens,
-    guide: verb === 'beamDecode' ? resolveGuide(raw, spelling, tensor.classes, tokens) : UNGUIDED,
+    guide:
+      verb === 'beamDecode' ? resolveGuide(raw, spelling, blank, tensor.classes, tokens) : UNGUIDED,
   };
 }
 

@@ -88,10 +88,13 @@ export interface DecodedToken {
 
 /** A word and the frames of its tokens. */
 export interface DecodedWord {
+  /** Without the delimiter. */
   readonly text: string;
   /** Mean of its tokens' scores. */
   readonly score: number;
+  /** First frame of its first token. */
   readonly start: number;
+  /** The frame after the last of its last token. */
   readonly end: number;
 }
 

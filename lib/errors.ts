@@ -22,14 +22,14 @@ export type CtcErrorCode =
   | 'ERR_CTC_BUFFER'
   /** An utterance without a path, under `infeasible: 'throw'`. */
   | 'ERR_CTC_INFEASIBLE'
-  /** NaN, +Infinity or a frame of -Infinity where a function cannot report it per utterance. */
-  | 'ERR_CTC_NONFINITE'
   /** Memory for the result or the lattice could not be had. */
   | 'ERR_CTC_OUT_OF_MEMORY'
   /** The native part is missing or does not load. */
   | 'ERR_CTC_NATIVE_LOAD'
   /** The asked device cannot be used; the message says why. */
   | 'ERR_CTC_DEVICE'
+  /** A derivative that does not exist here: the second one of the loss. */
+  | 'ERR_CTC_GRADIENT'
   /** A data file that cannot be read, or is broken. */
   | 'ERR_CTC_FILE';
 
@@ -40,6 +40,7 @@ export class CtcError extends Error {
     CtcError.prototype.name = 'CtcError';
   }
 
+  /** What went wrong, for programs. */
   readonly code: CtcErrorCode;
 
   constructor(code: CtcErrorCode, message: string, options?: { cause?: unknown }) {
@@ -49,7 +50,10 @@ export class CtcError extends Error {
 }
 
 /** An error with the `code` that tells programs what went wrong. */
-export type Coded<E extends Error> = E & { readonly code: CtcErrorCode };
+export type Coded<E extends Error> = E & {
+  /** What went wrong, for programs. */
+  readonly code: CtcErrorCode;
+};
 
 /** A `TypeError` with a code. */
 export function typeError(code: CtcErrorCode, message: string): Coded<TypeError> {

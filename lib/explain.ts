@@ -1,27 +1,38 @@
-import { type Alignment, forcedAlignSync } from './align.js';
+import { type Alignment, forcedAlign, forcedAlignSync } from './align.js';
 import { allocate } from './batch.js';
 import { rangeError, show, typeError } from './errors.js';
-import { bfloat16ToNumber, float16ToNumber } from './io/half.js';
+import { type ExplainInput, logSoftmax, readRows, takeLogs } from './explainInput.js';
 import type { Status } from './lossCall.js';
-import { checkOptions, choice, type IntegerArray, integer, resolveBlank } from './options.js';
+import {
+  checkOptions,
+  choice,
+  type IntegerArray,
+  integer,
+  resolveBlank,
+  resolveSignal,
+} from './options.js';
 import { collapse, countPaths, latticePaths } from './paths.js';
-import { posteriorsSync } from './posteriors.js';
+import { type Posterior, posteriors, posteriorsSync } from './posteriors.js';
+import type { TokenSpan } from './spans.js';
 import { resolveTargets } from './targets.js';
-import { DType, type ResolvedTensor, resolveTensor, type TensorLike } from './tensor.js';
+import { resolveTensor, type TensorLike } from './tensor.js';
 
-/** What the numbers are; probabilities only here, for worked examples. */
-export type ExplainInput = 'logits' | 'logProbs' | 'probabilities';
-
-/** Options of {@link explain}. */
-export interface ExplainOptions {
+/** Options of {@link explainSync}. */
+export interface ExplainSyncOptions {
   /** Default: `'logits'`. */
   readonly input?: ExplainInput;
   /** Class of the blank; -1 is the last one. Default: 0. */
   readonly blank?: number;
   /** A text for each class, for tables and drawings. Default: `-` for the blank, else the class. */
   readonly symbols?: readonly string[];
-  /** Paths are listed only when there are at most so many. Default: 1000. */
+  /** Paths are listed only when there are at most so many, up to 1,000,000. Default: 1000. */
   readonly maxPaths?: number;
+}
+
+/** Options of {@link explain}. */
+export interface ExplainOptions extends ExplainSyncOptions {
+  /** Stops the call; the promise is then rejected with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** A path whose collapse is the target. */
@@ -32,6 +43,7 @@ export interface ExplainedPath {
   readonly states: readonly number[];
   /** Product of the frames' probabilities. */
   readonly probability: number;
+  /** Its natural logarithm. */
   readonly logProbability: number;
 }
 
@@ -39,6 +51,7 @@ export interface ExplainedPath {
 export interface LatticeState {
   /** The class that a frame in this state emits. */
   readonly label: number;
+  /** The text of that class. */
   readonly symbol: string;
   /** Index of the label in the target; undefined for a blank. */
   readonly position: number | undefined;
@@ -49,13 +62,19 @@ export interface LatticeState {
  * states; logarithms are natural.
  */
 export interface Explanation {
+  /** T. */
   readonly frames: number;
+  /** C. */
   readonly classes: number;
+  /** The blank's class. */
   readonly blank: number;
+  /** The L labels. */
   readonly target: readonly number[];
   /** A text for each class. */
   readonly symbols: readonly string[];
+  /** The S rows of the lattice, first to last. */
   readonly states: readonly LatticeState[];
+  /** How the utterance went. */
   readonly status: Status;
   /** -ln of `probability`. */
   readonly loss: number;
@@ -72,19 +91,42 @@ export interface Explanation {
   /** The most probable path, as states; empty unless the status is `'ok'`. */
   readonly bestPath: ExplainedPath;
   /** The best path's span of each label. */
-  readonly spans: Alignment['spans'];
+  readonly spans: readonly TokenSpan[];
+  /** The expected first frame of each label, over all paths. */
+  readonly starts: Float64Array;
+  /** The expected frame after each label's last. */
+  readonly ends: Float64Array;
   /** How many paths collapse to the target. */
   readonly pathCount: bigint;
-  /** All of them: a blank comes before a label, an earlier label before a later one. */
+  /**
+   * All of them, frame by frame a blank before a label and an earlier label before a later one.
+   * Undefined where there are more than `maxPaths`, or the status is not `'ok'`.
+   */
   readonly paths: readonly ExplainedPath[] | undefined;
+  /**
+   * The collapse map B as a whole: what each of all C^T paths reads as, the most probable reading first.
+   * Undefined where there are more than `maxPaths` paths, or the status is not `'ok'`.
+   */
+  readonly readings: readonly Reading[] | undefined;
 }
 
-const KEYS: ReadonlySet<string> = new Set<keyof ExplainOptions>([
+/** All paths that collapse to the same labels. */
+export interface Reading {
+  /** Classes without blanks and repeats merged. */
+  readonly labels: readonly number[];
+  /** How many paths read as these labels. */
+  readonly paths: number;
+  /** The sum of their probabilities. */
+  readonly probability: number;
+}
+
+const KEYS: ReadonlySet<string> = new Set<keyof ExplainSyncOptions>([
   'input',
   'blank',
   'symbols',
   'maxPaths',
 ]);
+const LATER_KEYS: ReadonlySet<string> = new Set([...KEYS, 'signal']);
 const NO_PATH: ExplainedPath = {
   labels: [],
   states: [],
@@ -94,49 +136,104 @@ const NO_PATH: ExplainedPath = {
 const INPUTS: readonly ExplainInput[] = ['logits', 'logProbs', 'probabilities'];
 
 /**
- * Explains the CTC loss of one utterance: its lattice with alpha, beta, posteriors and best path, and, while
- * they are few, all paths that collapse to the target with their probabilities. Everything is computed in
- * float64, whatever the input's type.
+ * Explains the CTC loss of one utterance, off the event loop: its lattice with alpha, beta, posteriors and
+ * best path, and, while they are few, all paths that collapse to the target with their probabilities.
+ * Everything is computed in float64, whatever the input's type. The input is copied before the call
+ * returns.
  *
- * Time and memory: O(T * L), and O(T) for each listed path.
+ * Time and memory: O(T * (L + C)), and O(T) for each listed path.
  *
- * @param input - `{ data, shape: [T, C] }`.
+ * @param input - `{ data, shape: [T, C] }`; one utterance of a batch with `strides`.
  * @param target - The labels, without blanks.
- * @throws TypeError or RangeError with a {@link CtcErrorCode} for a bad argument; CtcError `ERR_CTC_OUT_OF_MEMORY`,
- * `ERR_CTC_NATIVE_LOAD`.
+ * @param options - See {@link ExplainOptions}. Unknown keys are refused.
+ * @throws (as rejections) TypeError or RangeError with a {@link CtcErrorCode} for a bad argument; CtcError
+ * `ERR_CTC_OUT_OF_MEMORY`, `ERR_CTC_NATIVE_LOAD`; the signal's reason. An infeasible or nonfinite utterance is a
+ * status, not an error.
  *
  * @example
  * ```ts
- * const cat = explain({ data: probabilities, shape: [5, 27] }, [3, 1, 20], { input: 'probabilities' });
+ * const cat = await explain({ data: probabilities, shape: [5, 27] }, [3, 1, 20], { input: 'probabilities' });
  * console.log(cat.paths.length, cat.probability, cat.loss); // 28, 1.366e-6, 13.5036
  * ```
  */
-export function explain(
+export async function explain(
   input: TensorLike,
   target: IntegerArray,
   options?: ExplainOptions,
+): Promise<Explanation> {
+  const question = prepareExplain(input, target, options, true);
+  const { rows, labels, call, signal } = question;
+  const later = { ...call, ...(signal && { signal }) };
+  // The rows are this call's own: nobody else can take them away.
+  const [lattice, alignment] = await Promise.all([
+    posteriors(rows, labels, { ...later, buffers: 'borrow', recursions: true }),
+    forcedAlign(rows, labels, { ...later, buffers: 'borrow' }),
+  ]);
+  return finishExplain(question, lattice.utterances[0]!, alignment.utterances[0]!);
+}
+
+/** Explains the CTC loss of one utterance; returns when it is done. Else as {@link explain}. */
+export function explainSync(
+  input: TensorLike,
+  target: IntegerArray,
+  options?: ExplainSyncOptions,
 ): Explanation {
-  const given = checkOptions(options, KEYS);
+  const question = prepareExplain(input, target, options, false);
+  const { rows, labels, call } = question;
+  const lattice = posteriorsSync(rows, labels, { ...call, recursions: true });
+  const alignment = forcedAlignSync(rows, labels, call);
+  return finishExplain(question, lattice.utterances[0]!, alignment.utterances[0]!);
+}
+
+/** Checked arguments, with the input copied as dense float64. */
+interface Question {
+  /** Logits or log-probabilities. */
+  readonly rows: { readonly data: Float64Array; readonly shape: readonly [number, number] };
+  readonly logProbs: Float64Array;
+  readonly labels: number[];
+  readonly symbols: readonly string[];
+  readonly call: { readonly input: 'logits' | 'logProbs'; readonly blank: number };
+  readonly maxPaths: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+function prepareExplain(
+  input: unknown,
+  target: unknown,
+  options: unknown,
+  later: boolean,
+): Question {
+  const given = checkOptions(options, later ? LATER_KEYS : KEYS);
   const kind = choice(given.input, 'input', INPUTS, 'logits');
   const tensor = resolveTensor(input, 'TNC');
   if (tensor.batched) {
     throw rangeError(
       'ERR_CTC_INVALID_SHAPE',
-      'explain takes one utterance: input.shape must be [T, C]',
+      'explain takes one utterance: shape must be [T, C]; strides pick one out of a batch',
     );
   }
-  const blank = resolveBlank(given.blank, tensor.classes);
-  const labels = Array.from(resolveTargets(target, undefined, tensor, blank).labels);
-  const symbols = resolveSymbols(given.symbols, tensor.classes, blank);
-  const maxPaths = integer(given.maxPaths, 'maxPaths', 0, 10_000_000, 1000);
-
   const { frames, classes } = tensor;
-  const logProbs = readLogProbs(tensor, kind);
-  const rows = { data: logProbs, shape: [frames, classes] };
-  const call = { input: 'logProbs', blank } as const;
-  const lattice = posteriorsSync(rows, labels, { ...call, recursions: true }).utterances[0]!;
-  const alignment = forcedAlignSync(rows, labels, call).utterances[0]!;
+  const blank = resolveBlank(given.blank, classes);
+  const labels = Array.from(resolveTargets(target, undefined, tensor, blank).labels);
+  const symbols = resolveSymbols(given.symbols, classes, blank);
+  const maxPaths = integer(given.maxPaths, 'maxPaths', 0, 1_000_000, 1000);
+  const signal = resolveSignal(given.signal);
+  signal?.throwIfAborted();
+  const data = readRows(tensor);
+  if (kind === 'probabilities') takeLogs(data, classes);
+  const rows = { data, shape: [frames, classes] as const };
+  const logProbs = kind === 'logits' ? logSoftmax(data, classes) : data;
+  const call = { input: kind === 'logits' ? kind : 'logProbs', blank } as const;
+  return { rows, logProbs, labels, symbols, call, maxPaths, signal };
+}
 
+function finishExplain(
+  { rows, logProbs, labels, symbols, call, maxPaths }: Question,
+  lattice: Posterior,
+  alignment: Alignment,
+): Explanation {
+  const { blank } = call;
+  const [frames, classes] = rows.shape;
   const states: LatticeState[] = [];
   for (let s = 0; s < lattice.states; s++) {
     const position = s % 2 === 1 ? (s - 1) / 2 : undefined;
@@ -154,7 +251,9 @@ export function explain(
     });
     return { labels: pathLabels, states: path, probability, logProbability };
   };
+  const isOk = lattice.status === 'ok';
   const pathCount = countPaths(frames, labels);
+  const listed = isOk && pathCount <= BigInt(maxPaths);
   return {
     frames,
     classes,
@@ -169,19 +268,44 @@ export function explain(
     alpha: lattice.alpha!,
     beta: lattice.beta!,
     posteriors: lattice.occupancy,
-    bestPath: alignment.status === 'ok' ? pathOf(statesOf(alignment, frames)) : NO_PATH,
+    bestPath: isOk ? pathOf(statesOf(alignment, frames)) : NO_PATH,
     spans: alignment.spans,
+    starts: lattice.starts,
+    ends: lattice.ends,
     pathCount,
-    paths:
-      pathCount <= BigInt(maxPaths) ? Array.from(latticePaths(frames, labels), pathOf) : undefined,
+    paths: listed ? Array.from(latticePaths(frames, labels), pathOf) : undefined,
+    readings:
+      isOk && classes ** frames <= maxPaths ? readAll(logProbs, frames, classes, blank) : undefined,
   };
 }
 
-/** What a path of classes reads as, in the explanation's symbols. */
-export function readsAs(explanation: Explanation, path: readonly number[]): string {
-  return collapse(path, explanation.blank)
-    .map((label) => explanation.symbols[label])
-    .join('');
+/** The collapse map B over every path there is: what each of them reads as. */
+function readAll(
+  logProbs: Float64Array,
+  frames: number,
+  classes: number,
+  blank: number,
+): Reading[] {
+  const readings = new Map<string, { labels: number[]; paths: number; probability: number }>();
+  const path = new Array<number>(frames).fill(0);
+  for (let i = 0; i < classes ** frames; i++) {
+    let rest = i;
+    let probability = 1;
+    for (let t = frames - 1; t >= 0; t--) {
+      path[t] = rest % classes;
+      rest = Math.floor(rest / classes);
+      probability *= Math.exp(logProbs[t * classes + (path[t] as number)] as number);
+    }
+    const labels = collapse(path, blank);
+    const key = labels.join();
+    const reading = readings.get(key);
+    if (reading === undefined) readings.set(key, { labels, paths: 1, probability });
+    else {
+      reading.paths += 1;
+      reading.probability += probability;
+    }
+  }
+  return [...readings.values()].sort((a, b) => b.probability - a.probability);
 }
 
 function resolveSymbols(value: unknown, classes: number, blank: number): readonly string[] {
@@ -201,61 +325,6 @@ function resolveSymbols(value: unknown, classes: number, blank: number): readonl
     );
   }
   return value.slice();
-}
-
-/** All frames as dense float64 log-probabilities. */
-function readLogProbs(tensor: ResolvedTensor, kind: ExplainInput): Float64Array {
-  const { frames, classes, frameStride, classStride } = tensor;
-  const read = elementReader(tensor);
-  const rows = allocate(() => new Float64Array(frames * classes));
-  for (let t = 0; t < frames; t++) {
-    const row = rows.subarray(t * classes, (t + 1) * classes);
-    for (let c = 0; c < classes; c++) row[c] = read(t * frameStride + c * classStride);
-    if (kind === 'logits') logSoftmax(row);
-    if (kind === 'probabilities') takeLogs(row, t);
-  }
-  return rows;
-}
-
-// NaN and infinities stay what they are, so that the lattice reports them.
-function logSoftmax(row: Float64Array): void {
-  const largest = row.reduce((a, b) => (b > a || Number.isNaN(b) ? b : a), -Infinity);
-  if (!Number.isFinite(largest)) {
-    row.fill(Number.NaN);
-    return;
-  }
-  const sum = row.reduce((total, x) => total + Math.exp(x - largest), 0);
-  const shift = largest + Math.log(sum);
-  for (let c = 0; c < row.length; c++) row[c] = (row[c] as number) - shift;
-}
-
-function takeLogs(row: Float64Array, frame: number): void {
-  for (let c = 0; c < row.length; c++) {
-    const p = row[c] as number;
-    if (!(p >= 0 && p <= 1.001)) {
-      throw rangeError(
-        'ERR_CTC_OUT_OF_RANGE',
-        `input[${frame}][${c}] is ${p}, which is no probability; is it input: 'logits'?`,
-      );
-    }
-    row[c] = Math.log(p);
-  }
-}
-
-function elementReader(tensor: ResolvedTensor): (i: number) => number {
-  const { data, dtype, bytesPerElement } = tensor;
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-  switch (dtype) {
-    case DType.float32:
-      return (i) => view.getFloat32(i * bytesPerElement, littleEndian);
-    case DType.float64:
-      return (i) => view.getFloat64(i * bytesPerElement, littleEndian);
-    case DType.float16:
-      return (i) => float16ToNumber(view.getUint16(i * bytesPerElement, littleEndian));
-    default:
-      return (i) => bfloat16ToNumber(view.getUint16(i * bytesPerElement, littleEndian));
-  }
 }
 
 function emissionsOf(

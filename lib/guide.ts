@@ -4,7 +4,7 @@ import { Role, type Spelling } from './decodeText.js';
 import { rangeError, show, typeError } from './errors.js';
 import { resolveLexicon } from './lexicon.js';
 import { LanguageModel, modelHandle } from './lm.js';
-import { choice, finite, flag, type RawOptions } from './options.js';
+import { choice, flag, type RawOptions } from './options.js';
 
 /** What guides a search, checked and made ready. */
 export interface Guide {
@@ -13,12 +13,16 @@ export interface Guide {
   readonly names: readonly string[] | undefined;
 }
 
+/** Of every weight: their sums over any text stay finite. */
+const LARGEST = 1e6;
+
 const UNITS: readonly ('word' | 'token')[] = ['word', 'token'];
 
 /** Checks the options of a guided search against the tokens and builds the native guide. */
 export function resolveGuide(
   raw: RawOptions,
   spelling: Spelling | undefined,
+  blank: number,
   classes: number,
   tokens: readonly string[] | undefined,
 ): Guide {
@@ -43,11 +47,11 @@ export function resolveGuide(
   if (unit === 'token' && !lm) {
     throw rangeError('ERR_CTC_INVALID_ARG_VALUE', "lmUnit: 'token' goes with lm");
   }
-  const alpha = numberIn(raw.alpha, 'alpha', 0, Number.MAX_VALUE, 0.5);
-  const beta = finite(raw.beta, 'beta', lm && unit === 'word' ? 1.5 : 0);
-  const unkScore = numberIn(raw.unkScore, 'unkScore', -Infinity, Number.MAX_VALUE, -10);
+  const alpha = numberIn(raw.alpha, 'alpha', 0, LARGEST, 0.5);
+  const beta = weight(raw.beta, 'beta', lm && unit === 'word' ? 1.5 : 0);
+  const unkScore = numberIn(raw.unkScore, 'unkScore', -Infinity, LARGEST, -10);
   const boundary = flag(raw.sentenceBoundary, 'sentenceBoundary', true);
-  if (lexicon !== undefined) checkLexicon(lexicon, spelling, classes);
+  if (lexicon !== undefined) checkLexicon(lexicon, spelling, blank, classes);
   if (!lm && !lexicon && !hotwords && beta === 0) return { handle: undefined, names: undefined };
   if (!hasWords && !lm && beta !== 0) {
     throw rangeError(
@@ -104,14 +108,12 @@ function resolveModel(value: unknown): LanguageModel | undefined {
 function checkLexicon(
   lexicon: ReturnType<typeof resolveLexicon>,
   spelling: Spelling | undefined,
+  blank: number,
   classes: number,
 ): void {
   if (lexicon.spelled) {
-    if (lexicon.largestLabel < classes) return;
-    throw rangeError(
-      'ERR_CTC_INVALID_LABEL',
-      `a spelling of the lexicon has the class ${lexicon.largestLabel}; classes are 0 to ${classes - 1}`,
-    );
+    for (const label of lexicon.labels) checkSpelledLabel(label, spelling, blank, classes);
+    return;
   }
   if (spelling === undefined) return;
   const letters = new Set(spelling.pieces.flatMap((piece) => [...piece]));
@@ -126,6 +128,29 @@ function checkLexicon(
   );
 }
 
+// A word whose spelling has one of these could never be written.
+function checkSpelledLabel(
+  label: number,
+  spelling: Spelling | undefined,
+  blank: number,
+  classes: number,
+): void {
+  const problem =
+    label >= classes
+      ? `${label}; classes are 0 to ${classes - 1}`
+      : label === blank
+        ? `${label}, the blank, which no text holds: leave it out`
+        : spelling?.roles[label] === Role.delimiter
+          ? `${label}, the wordDelimiter, which stands between words: leave it out`
+          : undefined;
+  if (problem === undefined) return;
+  throw rangeError('ERR_CTC_INVALID_LABEL', `a spelling of the lexicon has the class ${problem}`);
+}
+
+function weight(value: unknown, name: string, fallback: number): number {
+  return numberIn(value, name, -LARGEST, LARGEST, fallback);
+}
+
 interface Hotwords {
   readonly phrases: string[];
   readonly weights: number[];
@@ -133,10 +158,10 @@ interface Hotwords {
 
 function resolveHotwords(
   value: unknown,
-  weight: unknown,
+  weightOfAll: unknown,
   spelling: Spelling | undefined,
 ): Hotwords | undefined {
-  const common = finite(weight, 'hotwordWeight', 10);
+  const common = weight(weightOfAll, 'hotwordWeight', 10);
   if (value === undefined) return undefined;
   if (typeof value !== 'object' || value === null) {
     throw typeError(
@@ -161,7 +186,7 @@ function resolveHotwords(
       throw rangeError('ERR_CTC_INVALID_ARG_VALUE', `${place} is empty: leave it out`);
     }
     phrases.push(text);
-    weights.push(finite(own, `${place}, a weight,`, common));
+    weights.push(weight(own, `${place}, a weight,`, common));
   }
   return phrases.length === 0 ? undefined : { phrases, weights };
 }

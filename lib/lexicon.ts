@@ -1,5 +1,6 @@
 import { decodeNative, type Handle, handleOr, packStrings } from './decodeNative.js';
 import { rangeError, show, typeError } from './errors.js';
+import { checkOptions } from './options.js';
 
 /** A word, or a word with one spelling of it in tokens (or in class numbers). */
 export type LexiconEntry = string | readonly [word: string, spelling: readonly (string | number)[]];
@@ -15,9 +16,11 @@ interface Inner {
   /** Distinct words in the order of the native side. */
   readonly words: readonly string[];
   readonly spelled: boolean;
-  /** The largest class number of a spelling; -1 without. */
-  readonly largestLabel: number;
+  /** The classes that spellings have. */
+  readonly labels: ReadonlySet<number>;
 }
+
+const OPTIONS: ReadonlySet<string> = new Set<keyof LexiconOptions>(['tokens']);
 
 const inners = new WeakMap<Lexicon, Inner>();
 
@@ -42,8 +45,15 @@ export class Lexicon {
    * @throws TypeError `ERR_CTC_INVALID_ARG_TYPE`; RangeError `ERR_CTC_INVALID_ARG_VALUE` for no entries, an
    * empty word, or a mixture of both kinds; RangeError `ERR_CTC_INVALID_LABEL` for a spelling that no tokens make.
    */
-  constructor(entries: Iterable<LexiconEntry>, options: LexiconOptions = {}) {
-    const inner = makeLexicon(entries, options.tokens, 'entries');
+  constructor(entries: Iterable<LexiconEntry>, options?: LexiconOptions) {
+    const { tokens } = checkOptions(options, OPTIONS);
+    if (tokens !== undefined && !Array.isArray(tokens)) {
+      throw typeError(
+        'ERR_CTC_INVALID_ARG_TYPE',
+        `tokens must be an array of strings, one for each class, not ${show(tokens)}`,
+      );
+    }
+    const inner = makeLexicon(entries, tokens, 'entries');
     inners.set(this, inner);
     this.size = inner.words.length;
   }
@@ -72,7 +82,6 @@ function makeLexicon(entries: unknown, tokens: readonly string[] | undefined, na
   const words: string[] = [];
   const labels: number[] = [];
   const ends: number[] = [];
-  let largestLabel = -1;
   for (const entry of entries as Iterable<unknown>) {
     const i = words.length;
     const [word, spelling] = Array.isArray(entry) ? entry : [entry, undefined];
@@ -94,10 +103,7 @@ function makeLexicon(entries: unknown, tokens: readonly string[] | undefined, na
     }
     words.push(word);
     if (spelling === undefined) continue;
-    for (const label of readSpelling(spelling, `${name}[${i}]`, word, classOf)) {
-      labels.push(label);
-      if (label > largestLabel) largestLabel = label;
-    }
+    labels.push(...readSpelling(spelling, `${name}[${i}]`, word, classOf));
     ends.push(labels.length);
   }
   if (words.length === 0) {
@@ -116,7 +122,7 @@ function makeLexicon(entries: unknown, tokens: readonly string[] | undefined, na
       spelled ? Float64Array.from(ends) : undefined,
     ),
   );
-  return { handle, words: [...new Set(words)], spelled, largestLabel };
+  return { handle, words: [...new Set(words)], spelled, labels: new Set(labels) };
 }
 
 function readSpelling(

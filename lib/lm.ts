@@ -1,11 +1,12 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { pipeline } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { createGunzip, gunzipSync } from 'node:zlib';
 import { decodeNative, type Handle, handleOr, packStrings } from './decodeNative.js';
 import { ctcError, show, typeError } from './errors.js';
 import { Code, nativeError } from './native.js';
-import { checkOptions, resolveSignal } from './options.js';
+import { checkOptions, flag, resolveSignal } from './options.js';
 
 const handles = new WeakMap<LanguageModel, Handle<'model'>>();
 const PIECE = 1 << 20;
@@ -47,7 +48,8 @@ export class LanguageModel {
       );
     }
     const { bytes, ends } = packStrings(sentence);
-    return decodeNative().modelScore(modelHandle(this), bytes, ends, boundaries === true);
+    const whole = flag(boundaries, 'boundaries', true);
+    return decodeNative().modelScore(modelHandle(this), bytes, ends, whole);
   }
 }
 
@@ -72,12 +74,12 @@ export function modelHandle(model: LanguageModel): Handle<'model'> {
  * The signal's reason after an abort.
  */
 export async function loadLanguageModel(
-  path: string,
+  file: string | URL,
   options?: { readonly signal?: AbortSignal },
 ): Promise<LanguageModel> {
   const given = checkOptions(options, new Set(['signal']));
   const signal = resolveSignal(given.signal);
-  checkPath(path);
+  const path = pathOf(file);
   const addon = decodeNative();
   const reader = handleOr(addon.openArpa());
   try {
@@ -94,17 +96,18 @@ export async function loadLanguageModel(
 }
 
 /** As {@link loadLanguageModel}; returns when it is done. A compressed file is unpacked in memory. */
-export function loadLanguageModelSync(path: string): LanguageModel {
-  checkPath(path);
+export function loadLanguageModelSync(file: string | URL): LanguageModel {
+  const path = pathOf(file);
   try {
-    const file = openSync(path, 'r');
+    const opened = openSync(path, 'r');
     try {
       const piece = Buffer.allocUnsafe(PIECE);
-      const first = readSync(file, piece, 0, PIECE, null);
-      if (isGzip(piece.subarray(0, first))) return parse([gunzipSync(readFileSync(path))], path);
-      return parse(fromFile(file, piece, first), path);
+      const first = readSync(opened, piece, 0, PIECE, null);
+      const begin = piece.subarray(0, first);
+      if (!isGzip(begin)) return parse(fromFile(opened, piece, first), path);
+      return parse([gunzipSync(Buffer.concat([begin, readFileSync(opened)]))], path);
     } finally {
-      closeSync(file);
+      closeSync(opened);
     }
   } catch (error) {
     throw fileError(path, error);
@@ -141,16 +144,31 @@ function* fromFile(file: number, piece: Buffer, first: number): Generator<Uint8A
 }
 
 async function* pieces(path: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  signal?.throwIfAborted();
   const file = await open(path);
   try {
-    const { buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
-    const raw = file.createReadStream({ start: 0, highWaterMark: PIECE, signal, autoClose: false });
-    // A failure of the file destroys the last stream of a pipeline, so the loop below sees it.
-    const text = isGzip(buffer) ? pipeline(raw, createGunzip({ chunkSize: PIECE }), () => {}) : raw;
-    yield* text as AsyncIterable<Uint8Array>;
+    // Read from the beginning to the end and never back, so that a pipe will do.
+    const raw = file.createReadStream({ highWaterMark: PIECE, signal, autoClose: false });
+    // An abort is thrown by the iterator; unheard of by anyone, it would end the process.
+    raw.on('error', () => {});
+    const rest = raw[Symbol.asyncIterator]() as AsyncIterableIterator<Uint8Array>;
+    const first = await rest.next();
+    if (first.done) return;
+    const all = chain(first.value, rest);
+    if (!isGzip(first.value)) {
+      yield* all;
+      return;
+    }
+    // A failure of the file destroys the last stream of a pipeline, so the loop sees it.
+    yield* pipeline(Readable.from(all), createGunzip({ chunkSize: PIECE }), () => {});
   } finally {
     await file.close();
   }
+}
+
+async function* chain<T>(first: T, rest: AsyncIterable<T>): AsyncGenerator<T> {
+  yield first;
+  yield* rest;
 }
 
 function isGzip(bytes: Uint8Array): boolean {
@@ -171,9 +189,13 @@ function readerError(code: number, reader: Handle<'arpa'>, name: string): Error 
   return ctcError('ERR_CTC_FILE', `${name}, ${decodeNative().arpaMessage(reader)}`);
 }
 
-function checkPath(path: unknown): void {
-  if (typeof path === 'string') return;
-  throw typeError('ERR_CTC_INVALID_ARG_TYPE', `path must be a string, not ${show(path)}`);
+function pathOf(file: unknown): string {
+  if (typeof file === 'string') return file;
+  if (file instanceof URL) return fileURLToPath(file);
+  throw typeError(
+    'ERR_CTC_INVALID_ARG_TYPE',
+    `file must be a path or a file URL, not ${show(file)}`,
+  );
 }
 
 /** Errors of the file system and of zlib, with the file's name; our own pass. */

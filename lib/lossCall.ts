@@ -8,7 +8,7 @@ import { resolveBlank } from './options.js';
 import type { Profile } from './profiles.js';
 import { gradientScales, reduceLosses, type Sums, sumLosses } from './reduce.js';
 import { resolveTargets } from './targets.js';
-import { resolveTensor, type TensorData } from './tensor.js';
+import { type Float16View, resolveTensor, type TensorData } from './tensor.js';
 import {
   checkFeasible,
   framesNeeded,
@@ -32,7 +32,7 @@ export type GradientFor<D> = D extends Uint8Array
       ? Float64Array
       : D extends Uint16Array
         ? Uint16Array
-        : D extends { readonly [Symbol.toStringTag]: 'Float16Array' }
+        : D extends Float16View
           ? D
           : never;
 

@@ -1,12 +1,12 @@
 import { ctcError, rangeError, show, typeError } from './errors.js';
-import { checkOptions, choice, flag } from './options.js';
+import { checkOptions, choice, flag, type IntegerArray } from './options.js';
 import { typedArrayName } from './tensor.js';
 
 /** What is counted: user-perceived characters (graphemes), or words between white space. */
 export type ErrorUnit = 'character' | 'word';
 
 /** A text, or the labels of one utterance (then each label is a unit). */
-export type Transcript = string | readonly number[] | Int32Array;
+export type Transcript = string | IntegerArray;
 
 /** Options of {@link errorRate}. */
 export interface ErrorRateOptions {
@@ -25,7 +25,9 @@ export interface ErrorRateOptions {
 export interface ErrorCounts {
   /** `errors / referenceLength`; for an empty reference 0 without errors, else Infinity. */
   readonly rate: number;
+  /** substitutions + deletions + insertions. */
   readonly errors: number;
+  /** Units that are another one. */
   readonly substitutions: number;
   /** Units of the reference that the hypothesis lacks. */
   readonly deletions: number;
@@ -33,24 +35,31 @@ export interface ErrorCounts {
   readonly insertions: number;
   /** Units that are the same. */
   readonly hits: number;
+  /** Units of the reference. */
   readonly referenceLength: number;
+  /** Units of the hypothesis. */
   readonly hypothesisLength: number;
 }
 
 /** One step of an alignment. The side that has nothing is undefined. */
 export interface AlignedUnit<U extends string | number = string | number> {
+  /** What the step does. */
   readonly type: 'hit' | 'substitution' | 'deletion' | 'insertion';
+  /** The reference's unit; undefined for an insertion. */
   readonly reference: U | undefined;
+  /** The hypothesis's unit; undefined for a deletion. */
   readonly hypothesis: U | undefined;
 }
 
 /** One utterance's counts, and its alignment when that was asked for. */
 export interface UtteranceErrors extends ErrorCounts {
+  /** With `alignment: true`: the steps, first to last. */
   readonly alignment: readonly AlignedUnit[] | undefined;
 }
 
 /** Corpus totals: every count is the sum over the utterances, and the rate is formed from the sums. */
 export interface ErrorRate extends ErrorCounts {
+  /** The counts of each utterance, in order. */
   readonly utterances: readonly UtteranceErrors[];
 }
 
@@ -89,8 +98,10 @@ export function errorRate(
   const form = choice(given.normalize, 'normalize', FORMS, 'NFC');
   const withAlignment = flag(given.alignment, 'alignment', false);
 
-  const references = corpusOf(reference, 'reference');
-  const hypotheses = corpusOf(hypothesis, 'hypothesis');
+  // An empty array is an utterance without labels where the other side is one utterance.
+  const single = isUtterance(reference) || isUtterance(hypothesis);
+  const references = corpusOf(reference, 'reference', single);
+  const hypotheses = corpusOf(hypothesis, 'hypothesis', single);
   if (references.length !== hypotheses.length) {
     throw rangeError(
       'ERR_CTC_INVALID_LENGTH',
@@ -118,18 +129,33 @@ export function errorRate(
   return { ...counts, utterances };
 }
 
+/** `errorRate` of two texts with its defaults, for callers inside the package that have many. */
+export function countErrors(reference: string, hypothesis: string, unit: ErrorUnit): ErrorCounts {
+  const split = unit === 'word' ? splitWords : splitGraphemes;
+  return compare(split(reference.normalize()), split(hypothesis.normalize()), false);
+}
+
 type Unit = string | number;
 
+/** Whether that is surely one transcript, and no corpus. */
+function isUtterance(value: unknown): boolean {
+  return (
+    typeof value === 'string' ||
+    typedArrayName(value) !== undefined ||
+    (Array.isArray(value) && typeof value[0] === 'number')
+  );
+}
+
 /** One transcript, or an array of them, as an array of them. */
-function corpusOf(value: unknown, name: string): ArrayLike<unknown> {
-  if (typeof value === 'string' || typedArrayName(value) !== undefined) return [value];
+function corpusOf(value: unknown, name: string, single: boolean): ArrayLike<unknown> {
+  if (isUtterance(value)) return [value];
   if (!Array.isArray(value)) {
     throw typeError(
       'ERR_CTC_INVALID_ARG_TYPE',
       `${name} must be a string, an array of labels, or an array of those, not ${show(value)}`,
     );
   }
-  return typeof value[0] === 'number' ? [value] : value;
+  return single && value.length === 0 ? [value] : value;
 }
 
 function unitsOf(
@@ -148,7 +174,9 @@ function unitsOf(
       `${name} must be a string or an array of labels, not ${show(value)}`,
     );
   }
-  const labels = Array.from(value as ArrayLike<unknown>);
+  const labels = Array.from(value as ArrayLike<unknown>, (label) =>
+    typeof label === 'bigint' ? Number(label) : label,
+  );
   const wrong = labels.findIndex((label) => typeof label !== 'number');
   if (wrong >= 0) {
     throw typeError(
@@ -164,12 +192,22 @@ function splitWords(text: string): string[] {
   return trimmed === '' ? [] : trimmed.split(/\s+/u);
 }
 
+/**
+ * Whether each code unit is a grapheme: letters, syllables, ideographs and punctuation of Latin, Greek, Cyrillic,
+ * Armenian, Japanese, Chinese and Korean, none of which joins a neighbour of these. The segmenter takes some
+ * hundred times as long.
+ */
+function isPlain(text: string): boolean {
+  return /^[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u048a-\u0556\u3000-\u3029\u3041-\u3096\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff60]*$/.test(
+    text,
+  );
+}
+
 let segmenter: Intl.Segmenter | undefined;
 
 /** User-perceived characters: a letter with its accents, a flag, a family emoji are one each. */
 export function splitGraphemes(text: string): string[] {
-  // Printable ASCII has one code unit per grapheme, and the segmenter is slow.
-  if (/^[ -~]*$/.test(text)) return text.split('');
+  if (isPlain(text)) return text.split('');
   segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
   return Array.from(segmenter.segment(text), (part) => part.segment);
 }
@@ -195,25 +233,71 @@ function compare(
   hypothesis: readonly Unit[],
   withAlignment: boolean,
 ): UtteranceErrors {
+  let n = reference.length;
+  let m = hypothesis.length;
+  // Equal ends are paired, whatever comes before them.
+  if (!withAlignment) {
+    while (n > 0 && m > 0 && reference[n - 1] === hypothesis[m - 1]) {
+      n -= 1;
+      m -= 1;
+    }
+  }
   const numbers = new Map<Unit, number>();
-  const numberOf = (unit: Unit) => {
-    const known = numbers.get(unit);
-    if (known !== undefined) return known;
-    numbers.set(unit, numbers.size);
-    return numbers.size - 1;
-  };
-  const a = Int32Array.from(reference, numberOf);
-  const b = Int32Array.from(hypothesis, numberOf);
-  const most = Math.max(a.length, b.length);
+  const a = numberUnits(reference, n, numbers, scratch.reference);
+  const b = numberUnits(hypothesis, m, numbers, scratch.hypothesis);
+  const most = Math.max(n, m);
   // An alignment with at most `bound` errors stays near the diagonal: widen until one is found.
-  let bound = Math.min(most, Math.max(8, Math.abs(a.length - b.length)));
-  let band = runBand(a, b, bound, withAlignment);
+  let bound = Math.min(most, Math.max(8, Math.abs(n - m)));
+  let band = runBand(a, n, b, m, bound, withAlignment);
   while (band.errors > bound) {
     bound = Math.min(most, 2 * bound);
-    band = runBand(a, b, bound, withAlignment);
+    band = runBand(a, n, b, m, bound, withAlignment);
   }
   const alignment = band.steps && trace(band.steps, band, reference, hypothesis);
-  return { ...countsOf(band.errors, band.substitutions, a.length, b.length), alignment };
+  const counts = countsOf(band.errors, band.substitutions, reference.length, hypothesis.length);
+  return { ...counts, alignment };
+}
+
+/** Memory that grows and is used again: small typed arrays are costly to allocate and to collect. */
+class Scratch {
+  #memory = new Int32Array(256);
+
+  /** At least `length` places of unspecified content. */
+  take(length: number): Int32Array {
+    if (this.#memory.length < length) this.#memory = new Int32Array(2 * length);
+    return this.#memory;
+  }
+}
+
+const scratch = {
+  reference: new Scratch(),
+  hypothesis: new Scratch(),
+  errors: new Scratch(),
+  substitutions: new Scratch(),
+};
+
+/** Equal numbers for equal units. `numbers` holds those of units that are not single code units. */
+function numberUnits(
+  units: readonly Unit[],
+  count: number,
+  numbers: Map<Unit, number>,
+  memory: Scratch,
+): Int32Array {
+  const result = memory.take(count);
+  for (let i = 0; i < count; i++) {
+    const unit = units[i] as Unit;
+    if (typeof unit === 'string' && unit.length === 1) {
+      result[i] = unit.charCodeAt(0);
+      continue;
+    }
+    let number = numbers.get(unit);
+    if (number === undefined) {
+      number = 0x10000 + numbers.size;
+      numbers.set(unit, number);
+    }
+    result[i] = number;
+  }
+  return result;
 }
 
 const PAIR = 0;
@@ -236,17 +320,22 @@ interface Band {
  * (Ukkonen 1985). All predecessors that such an alignment could tie with lie inside as well, so
  * the choice among ties does not depend on the bound.
  */
-function runBand(a: Int32Array, b: Int32Array, bound: number, keepSteps: boolean): Band {
-  const n = a.length;
-  const m = b.length;
+function runBand(
+  a: Int32Array,
+  n: number,
+  b: Int32Array,
+  m: number,
+  bound: number,
+  keepSteps: boolean,
+): Band {
   const low = Math.floor((bound + n - m) / 2);
   const high = Math.floor((bound - n + m) / 2);
   const width = low + high + 1;
   const steps = keepSteps ? stepTable((n + 1) * width) : undefined;
   const never = n + m + 1;
   // One more place at each side, never reached, spares the loop its border cases.
-  const errors = new Int32Array(width + 2).fill(never);
-  const substitutions = new Int32Array(width + 2);
+  const errors = scratch.errors.take(width + 2).fill(never, 0, width + 2);
+  const substitutions = scratch.substitutions.take(width + 2).fill(0, 0, width + 2);
   for (let i = 0; i <= n; i++) {
     const begin = Math.max(0, low - i);
     const end = Math.min(width, m - i + low + 1);

@@ -184,7 +184,8 @@ export function resolveSignal(value: unknown): AbortSignal | undefined {
     typeof signal !== 'object' ||
     signal === null ||
     typeof signal.aborted !== 'boolean' ||
-    typeof signal.addEventListener !== 'function'
+    typeof signal.addEventListener !== 'function' ||
+    typeof signal.removeEventListener !== 'function'
   ) {
     throw typeError(
       'ERR_CTC_INVALID_ARG_TYPE',

@@ -1,16 +1,26 @@
+import { show, typeError } from './errors.js';
+import { type IntegerArray, integer } from './options.js';
+import { integerSource } from './validate.js';
+
 /**
  * The collapse map B: merges neighbouring repeats, then drops blanks. Many frame-by-frame paths
  * read as the same labels. Graves et al. 2006, section 3.1.
  *
  * @param path - A class for each frame.
+ * @param blank - Default: 0.
+ * @throws TypeError `ERR_CTC_INVALID_ARG_TYPE`; RangeError `ERR_CTC_OUT_OF_RANGE` for the blank.
  */
-export function collapse(path: ArrayLike<number>, blank = 0): number[] {
-  const labels: number[] = [];
-  for (let t = 0; t < path.length; t++) {
-    const label = path[t] as number;
-    if (label !== blank && (t === 0 || label !== path[t - 1])) labels.push(label);
+export function collapse(path: IntegerArray, blank = 0): number[] {
+  const classes = numbersOf(path, 'path');
+  const dropped = integer(blank, 'blank', 0, 0x7fffffff, 0);
+  return classes.filter((label, t) => label !== dropped && label !== classes[t - 1]);
+}
+
+function numbersOf(value: unknown, name: string): number[] {
+  if (integerSource(value, name) === undefined) {
+    throw typeError('ERR_CTC_INVALID_ARG_TYPE', `${name} must be an array, not ${show(value)}`);
   }
-  return labels;
+  return Array.from(value as ArrayLike<number | bigint>, Number);
 }
 
 /**
@@ -20,11 +30,14 @@ export function collapse(path: ArrayLike<number>, blank = 0): number[] {
  * Why: a path is L label runs of at least one frame with L + 1 blank runs around them, of which the
  * R between equal labels need one frame and the others may be empty. The frames - L - R frames that
  * are left are shared out among 2 L + 1 runs.
+ *
+ * @throws TypeError `ERR_CTC_INVALID_ARG_TYPE`; RangeError `ERR_CTC_OUT_OF_RANGE` for frames.
  */
-export function countPaths(frames: number, target: ArrayLike<number>): bigint {
-  const labels = target.length;
-  let repeats = 0;
-  for (let i = 1; i < labels; i++) if (target[i] === target[i - 1]) repeats++;
+export function countPaths(frames: number, target: IntegerArray): bigint {
+  integer(frames, 'frames', 0, 0x7fffffff, 0);
+  const classes = numbersOf(target, 'target');
+  const labels = classes.length;
+  const repeats = classes.filter((label, i) => i > 0 && label === classes[i - 1]).length;
   const n = frames + labels - repeats;
   const k = 2 * labels;
   if (k > n) return 0n;
@@ -39,8 +52,14 @@ export function countPaths(frames: number, target: ArrayLike<number>): bigint {
  * All paths that collapse to `target`, as lattice states (2 i + 1 is label i, even ones are blanks), in
  * lexicographic order of frames where a blank comes before a label, and an earlier label before a later
  * one. Use {@link countPaths} first: there may be very many.
+ *
+ * @throws TypeError `ERR_CTC_INVALID_ARG_TYPE`; RangeError `ERR_CTC_OUT_OF_RANGE` for frames.
  */
-export function* latticePaths(frames: number, target: ArrayLike<number>): Generator<number[]> {
+export function latticePaths(frames: number, target: IntegerArray): Generator<number[]> {
+  return walk(integer(frames, 'frames', 0, 0x7fffffff, 0), numbersOf(target, 'target'));
+}
+
+function* walk(frames: number, target: readonly number[]): Generator<number[]> {
   const last = 2 * target.length;
   const path: number[] = [];
   // The fewest frames that lead from a state to the end, that state's own left out.

@@ -1,4 +1,5 @@
 import { rangeError, show, typeError } from './errors.js';
+import { outOfMemory } from './native.js';
 import type { IntegerArray } from './options.js';
 import { type ResolvedTensor, shapeOf, sizeOf, spanOf, stridesOf } from './tensor.js';
 import {
@@ -12,9 +13,13 @@ import {
 
 /** Labels in a tensor: [N, S] padded, or [sum of lengths] one utterance after another. */
 export interface TargetTensor {
+  /** The labels; classes without the blank. Padding may be anything. */
   readonly data: IntegerArray;
+  /** [N, S], or one dimension. */
   readonly shape?: readonly number[];
+  /** The same as `shape`, as onnxruntime calls it. */
   readonly dims?: readonly number[];
+  /** Distance, in elements, between neighbours along each dimension. Default: dense, C order. */
   readonly strides?: readonly number[];
 }
 
@@ -34,6 +39,9 @@ export interface ResolvedTargets {
   /** N + 1 places, from 0 to the number of labels. */
   readonly offsets: Float64Array;
 }
+
+// What the core's 32-bit lattice states leave room for.
+const MOST_LABELS = 0x7ffffff;
 
 /** What targets are checked against. */
 export type TargetContext = Pick<ResolvedTensor, 'utterances' | 'classes' | 'batched'>;
@@ -116,7 +124,8 @@ function single(
     );
     length = lengths[0] as number;
   }
-  const labels = new Int32Array(length);
+  checkLength(length, 0);
+  const labels = labelArray(length);
   const bad = copyLabels(source, 0, step, length, labels, 0, context.classes, blank);
   if (bad >= 0) throw badLabel(source, bad * step, `targets[${bad}]`, '', context, blank);
   const offsets = new Float64Array(2);
@@ -170,10 +179,11 @@ function ragged(
         `targetLengths[${n}] is ${length}; targets[${n}] has ${available} labels`,
       );
     }
+    checkLength(length, n);
     total += length;
     offsets[n + 1] = total;
   }
-  const labels = new Int32Array(total);
+  const labels = labelArray(total);
   for (let n = 0; n < utterances; n++) {
     const source = sources[n] as IntegerSource;
     const at = offsets[n] as number;
@@ -210,7 +220,7 @@ function flat(
       `targetLengths sum to ${total}; targets hold ${available} labels`,
     );
   }
-  const labels = new Int32Array(total);
+  const labels = labelArray(total);
   const bad = copyLabels(source, start, step, total, labels, 0, context.classes, blank);
   if (bad >= 0) {
     let n = 0;
@@ -245,7 +255,7 @@ function padded(
     );
   }
   const offsets = offsetsOf(targetLengths, rows, columns, 'the columns of targets');
-  const labels = new Int32Array(offsets[rows] as number);
+  const labels = labelArray(offsets[rows] as number);
   for (let n = 0; n < rows; n++) {
     const at = offsets[n] as number;
     const length = (offsets[n + 1] as number) - at;
@@ -268,10 +278,30 @@ function offsetsOf(
   const offsets = new Float64Array(utterances + 1);
   let total = 0;
   for (let n = 0; n < utterances; n++) {
-    total += lengths[n] as number;
+    const length = lengths[n] as number;
+    checkLength(length, n);
+    total += length;
     offsets[n + 1] = total;
   }
   return offsets;
+}
+
+/** Strides of 0 make few numbers many labels, so that this may be more than there is room for. */
+function labelArray(length: number): Int32Array {
+  try {
+    return new Int32Array(length);
+  } catch (cause) {
+    throw outOfMemory(cause);
+  }
+}
+
+function checkLength(length: number, n: number): void {
+  if (length > MOST_LABELS) {
+    throw rangeError(
+      'ERR_CTC_INVALID_LENGTH',
+      `utterance ${n} has ${length} labels; the most is ${MOST_LABELS}`,
+    );
+  }
 }
 
 function tensorOf(targets: unknown): {

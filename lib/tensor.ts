@@ -6,7 +6,9 @@ export type TensorType = 'float32' | 'float64' | 'float16' | 'bfloat16';
 
 /** `Float16Array`, in the versions of Node that have it. */
 export interface Float16View extends ArrayBufferView {
+  /** Number of elements. */
   readonly length: number;
+  /** What tells the class from others, also across realms. */
   readonly [Symbol.toStringTag]: 'Float16Array';
 }
 
@@ -20,7 +22,9 @@ export type TensorData = Float32Array | Float64Array | Float16View | Uint16Array
  * N utterances, C classes, the blank included.
  */
 export interface TensorLike<D extends TensorData = TensorData> {
+  /** The numbers; read where they lie. */
   readonly data: D;
+  /** [T, N, C], [N, T, C] or [T, C]. */
   readonly shape?: readonly number[];
   /** The same as `shape`, as onnxruntime calls it. */
   readonly dims?: readonly number[];

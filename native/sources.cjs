@@ -41,8 +41,16 @@ const tests = [
   'test/native/align.cpp',
   'test/native/align_posteriors.cpp',
   'test/native/decode.cpp',
+  'test/native/loss.cpp',
+  'test/native/loss_case.cpp',
+  'test/native/loss_kernels.cpp',
   'test/native/main.cpp',
+  'test/native/workspace.cpp',
 ];
+
+// What bench/ measures with: an addon, and a program to run under a profiler.
+const bench = ['bench/native/addon.cpp'];
+const profile = ['bench/native/profile.cpp'];
 
 const includes = ['native/include', 'native'];
 
@@ -61,7 +69,7 @@ const flags = [
   '-pthread',
 ];
 
-module.exports = { core, binding, tests, includes, defines, flags };
+module.exports = { core, binding, tests, bench, profile, includes, defines, flags };
 
 if (require.main === module) {
   const list = module.exports[process.argv[2]];

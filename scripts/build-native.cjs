@@ -1,6 +1,7 @@
 // Builds build/Release/ctc.node with node-gyp, without any download.
 //   --if-stale   only when a source is newer than the addon
 //   --tests      the C++ tests (build/Release/ctc_tests) as well
+//   --bench      what bench/ measures with (ctc_bench.node and ctc_profile) as well
 'use strict';
 
 const { spawnSync } = require('node:child_process');
@@ -12,10 +13,14 @@ const { isStale } = require('./stale.cjs');
 
 const root = path.join(__dirname, '..');
 const addon = path.join(root, 'build', 'Release', 'ctc.node');
-const tests = path.join(root, 'build', 'Release', 'ctc_tests');
-// Written after each build: make leaves an addon alone that a changed source does not touch.
-const stamp = (withTests) => path.join(root, 'build', withTests ? '.built-tests' : '.built');
 const builtFrom = ['native', 'binding.gyp', 'scripts/headers.cjs'];
+// What can be built beside the addon: sources, and files below build/Release.
+const EXTRAS = {
+  tests: { sources: 'test/native', outputs: ['ctc_tests'] },
+  bench: { sources: 'bench/native', outputs: ['ctc_bench.node', 'ctc_profile'] },
+};
+// Written after each build: make leaves an addon alone that a changed source does not touch.
+const stamp = (extra) => path.join(root, 'build', extra ? `.built-${extra}` : '.built');
 
 /** Name of the folder below prebuilds/ for this machine, as lib/load.ts looks for it. */
 function platformName() {
@@ -71,8 +76,11 @@ function missingTools() {
   return missing;
 }
 
-/** @returns {{ ok: boolean, message: string }} */
-function buildNative({ withTests = false, stdio = 'inherit' } = {}) {
+/**
+ * @param {{ extra?: 'tests' | 'bench', stdio?: 'inherit' | 'pipe' }} [options]
+ * @returns {{ ok: boolean, message: string }}
+ */
+function buildNative({ extra, stdio = 'inherit' } = {}) {
   const missing = missingTools();
   if (missing.length > 0) {
     return {
@@ -85,7 +93,7 @@ function buildNative({ withTests = false, stdio = 'inherit' } = {}) {
     'configure',
     'build',
     `--jobs=${Math.max(1, os.availableParallelism())}`,
-    `--ctc_tests=${withTests ? 'yes' : 'no'}`,
+    ...Object.keys(EXTRAS).map((name) => `--ctc_${name}=${name === extra ? 'yes' : 'no'}`),
     '--loglevel=warn',
   ];
   // node-gyp lets npm's configuration in the environment win over its command line.
@@ -93,7 +101,7 @@ function buildNative({ withTests = false, stdio = 'inherit' } = {}) {
   const startedAt = new Date();
   const run = spawnSync(process.execPath, args, { cwd: root, env, stdio });
   if (run.status === 0) {
-    for (const file of withTests ? [stamp(true), stamp(false)] : [stamp(false)]) {
+    for (const file of extra ? [stamp(extra), stamp()] : [stamp()]) {
       fs.writeFileSync(file, '');
       fs.utimesSync(file, startedAt, startedAt);
     }
@@ -103,13 +111,15 @@ function buildNative({ withTests = false, stdio = 'inherit' } = {}) {
   return { ok: false, message: `node-gyp failed (exit code ${run.status}).${output}` };
 }
 
-function isUpToDate(withTests = false) {
-  const sources = [...builtFrom, ...(withTests ? ['test/native'] : [])];
-  const outputs = [addon, ...(withTests ? [tests] : [])];
+function isUpToDate(extra) {
+  const sources = [...builtFrom, ...(extra ? [EXTRAS[extra].sources] : [])];
+  const outputs = (extra ? EXTRAS[extra].outputs : []).map((name) =>
+    path.join(root, 'build', 'Release', name),
+  );
   return (
-    outputs.every((file) => fs.existsSync(file)) &&
+    [addon, ...outputs].every((file) => fs.existsSync(file)) &&
     !isStale(
-      stamp(withTests),
+      stamp(extra),
       sources.map((name) => path.join(root, name)),
     )
   );
@@ -118,9 +128,9 @@ function isUpToDate(withTests = false) {
 module.exports = { addon, buildNative, isUpToDate, platformName };
 
 if (require.main === module) {
-  const withTests = process.argv.includes('--tests');
-  if (!process.argv.includes('--if-stale') || !isUpToDate(withTests)) {
-    const { ok, message } = buildNative({ withTests });
+  const extra = Object.keys(EXTRAS).find((name) => process.argv.includes(`--${name}`));
+  if (!process.argv.includes('--if-stale') || !isUpToDate(extra)) {
+    const { ok, message } = buildNative({ extra });
     process.stderr.write(`node-ctc: ${message}\n`);
     if (!ok) process.exit(1);
   }

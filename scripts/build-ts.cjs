@@ -36,6 +36,11 @@ function compile({ project, stamp, sources }) {
     process.stderr.write('node-ctc: TypeScript is not installed: run `npm install` first.\n');
     process.exit(1);
   }
+  // Without the result of the last run, what the compiler remembers of it would make it skip files.
+  if (!fs.existsSync(stamp)) {
+    const memory = project.replace(/^tsconfig\.(.*)\.json$/, '$1.tsbuildinfo');
+    fs.rmSync(at('build', 'ts', memory), { force: true });
+  }
   const startedAt = new Date();
   const run = spawnSync(process.execPath, [compiler, '-p', at(project)], {
     cwd: root,

@@ -1,5 +1,6 @@
 // Checks (or with --write repairs) the formatting and runs the linters: biome for TypeScript and
-// JavaScript; clang-format and clang-tidy for C++ where they are installed.
+// JavaScript; TypeDoc, for which every public name must have a comment; clang-format and clang-tidy for
+// C++ where they are installed.
 // With --require-all a missing tool is an error (continuous integration).
 'use strict';
 
@@ -61,8 +62,11 @@ async function main() {
     '.',
   ]);
 
+  const typedoc = path.join(root, 'node_modules', 'typedoc', 'bin', 'typedoc');
+  if (!write) run(process.execPath, [typedoc, '--emit', 'none']);
+
   if (isInstalled('clang-format')) {
-    const files = ['native', 'test/native'].flatMap((folder) =>
+    const files = ['native', 'test/native', 'bench/native'].flatMap((folder) =>
       filesIn(folder, ['.h', '.cpp', '.inl', '.cu', '.cuh']),
     );
     run('clang-format', write ? ['-i', ...files] : ['--dry-run', '-Werror', ...files]);
@@ -81,7 +85,7 @@ async function main() {
       ...includes.map((folder, i) => (i < sources.includes.length ? '-I' : '-isystem') + folder),
       ...sources.defines.map((define) => `-D${define}`),
     ];
-    const files = [...sources.core, ...sources.binding, ...sources.tests];
+    const files = ['core', 'binding', 'tests', 'bench', 'profile'].flatMap((list) => sources[list]);
     const shares = Math.max(1, os.availableParallelism());
     await Promise.all(
       Array.from({ length: shares }, (_, i) =>

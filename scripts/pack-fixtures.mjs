@@ -1,6 +1,7 @@
 // Packs reference data into test/fixtures (see its README for what is in them and what is left out).
 //   node scripts/pack-fixtures.mjs golden FOLDER    cases.json with raw arrays beside it
 //   node scripts/pack-fixtures.mjs real FOLDER      FOLDER/{ocr,speech}/{mid,early}.npy, torch_loss.json
+//   node scripts/pack-fixtures.mjs times FOLDER     FOLDER/ocr/charpos.jsonl, FOLDER/speech/words.jsonl
 // The tests must have been compiled before: gradients that the oracle gives as well are left out,
 // and here is where that is checked.
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -127,7 +128,7 @@ function packReal(folder) {
   const corpora = ['ocr', 'speech'].map((name) => {
     // Every second line of the larger corpus is kept.
     const step = name === 'ocr' ? 2 : 1;
-    const { blank, reductions, utterances } = JSON.parse(
+    const { blank, reductions, cer, utterances } = JSON.parse(
       readFileSync(join(folder, name, 'torch_loss.json'), 'utf8'),
     );
     const frames = readFileSync(join(folder, name, 'manifest.jsonl'), 'utf8')
@@ -153,15 +154,32 @@ function packReal(folder) {
       });
       arrays[`${name}/${checkpoint}`] = data;
     }
-    return { name, blank, shape, step, reductions, utterances };
+    return { name, blank, shape, step, reductions, cer, utterances };
   });
   write('real.bin.br', { corpora }, arrays);
+}
+
+/** Where characters and words truly are, in frames. */
+function packTimes(folder) {
+  const lines = (...path) =>
+    readFileSync(join(folder, ...path), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  const ocr = lines('ocr', 'charpos.jsonl').map(({ id, chars }) => ({ id, spans: chars }));
+  const speech = lines('speech', 'words.jsonl').map(({ id, words }) => ({
+    id,
+    words: words.map(({ word }) => word),
+    spans: words.map(({ startFrame, endFrame }) => [startFrame, endFrame]),
+  }));
+  write('times.bin.br', { ocr, speech }, {});
 }
 
 const [what, folder] = process.argv.slice(2);
 if (what === 'golden' && folder) packGolden(folder);
 else if (what === 'real' && folder) packReal(folder);
+else if (what === 'times' && folder) packTimes(folder);
 else {
-  console.error('usage: node scripts/pack-fixtures.mjs golden|real FOLDER');
+  console.error('usage: node scripts/pack-fixtures.mjs golden|real|times FOLDER');
   process.exit(2);
 }

@@ -1,34 +1,105 @@
-// Builds the addon and lays it where lib/load.ts looks first: prebuilds/<platform>-<arch>/ctc.node.
+// Builds what a package carries and lays it where lib/load.ts looks first:
+// prebuilds/<platform>-<arch>/ctc.node, stripped, tried (on its own kind of machine) and, on Linux,
+// checked to load with the C libraries that Node itself still runs on.
+//   --arch arm64   cross-builds on Linux with g++-aarch64-linux-gnu
 'use strict';
 
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
-const { addon, buildNative, platformName } = require('./build-native.cjs');
+const { parseArgs } = require('node:util');
+const { platformName } = require('./build-native.cjs');
 
 const root = path.join(__dirname, '..');
-const folder = path.join(root, 'prebuilds', platformName());
-const target = path.join(folder, 'ctc.node');
+// Node 20 asks for glibc 2.28 and the libstdc++ of GCC 8 (its BUILDING.md).
+const newest = { GLIBC: '2.28', GLIBCXX: '3.4.25', CXXABI: '1.3.11' };
 
-function fail(message) {
-  process.stderr.write(`node-ctc: ${message}\n`);
-  process.exit(1);
+class Failure extends Error {}
+
+function run(command, args, options = {}) {
+  const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', ...options });
+  if (result.error || result.status !== 0) {
+    const why = result.error?.message ?? `exit code ${result.status}`;
+    throw new Failure(`${command} ${args.join(' ')}: ${why}\n${result.stderr ?? ''}`);
+  }
+  return result.stdout;
 }
 
-const built = buildNative();
-if (!built.ok) fail(built.message);
-fs.mkdirSync(folder, { recursive: true });
-fs.copyFileSync(addon, target);
-if (process.platform !== 'win32') {
-  const strip = process.platform === 'darwin' ? ['-x'] : ['--strip-unneeded'];
-  spawnSync('strip', [...strip, target], { stdio: 'inherit' });
+function isNewer(a, b) {
+  const [x, y] = [a, b].map((version) => version.split('.').map(Number));
+  const at = x.findIndex((part, i) => part !== (y[i] ?? 0));
+  return at >= 0 && x[at] > (y[at] ?? 0);
 }
-const check = spawnSync(process.execPath, ['-e', `require(${JSON.stringify(target)})`], {
-  stdio: 'inherit',
-});
-if (check.status !== 0) {
-  fs.rmSync(target);
-  fail('the prebuilt addon does not load');
+
+/** The newest version that a binary needs of each library: { GLIBC: '2.14', ... }. */
+function versionsNeeded(file, objdump = 'objdump') {
+  const needed = {};
+  const symbols = run(objdump, ['-T', file]).matchAll(/\b(GLIBC|GLIBCXX|CXXABI)_([0-9.]+)/g);
+  for (const [, library, version] of symbols) {
+    if (needed[library] === undefined || isNewer(version, needed[library])) {
+      needed[library] = version;
+    }
+  }
+  return needed;
 }
-const size = (fs.statSync(target).size / 1024).toFixed(0);
-process.stdout.write(`${path.relative(root, target)} (${size} KiB)\n`);
+
+function checkFloor(file, objdump) {
+  const needed = versionsNeeded(file, objdump);
+  for (const [library, version] of Object.entries(needed)) {
+    if (isNewer(version, newest[library])) {
+      throw new Failure(
+        `${file} needs ${library}_${version}; Node runs from ${newest[library]} on`,
+      );
+    }
+  }
+  return Object.entries(needed).map(([library, version]) => `${library} ${version}`);
+}
+
+/** Builds for `arch` and lays the addon below `folder`; returns a line that says where and how large. */
+function prebuild(arch, folder = path.join(root, 'prebuilds')) {
+  const cross = arch !== process.arch;
+  if (cross && !(process.platform === 'linux' && arch === 'arm64')) {
+    throw new Failure(`cannot build for ${arch} on ${process.platform}-${process.arch}`);
+  }
+  const name = platformName().replace(process.arch, arch);
+  const out = path.join('build-prebuild', name);
+  const tools = cross ? 'aarch64-linux-gnu-' : '';
+  const args = ['compile', '-O', out, '-T', 'ctc', '-l', 'warn'];
+  args.push('-p', String(os.availableParallelism()), '--CDCTC_PORTABLE=ON', '--CDCTC_TESTS=OFF');
+  if (cross) args.push(`--CDCMAKE_TOOLCHAIN_FILE=${path.join(root, 'scripts/arm64-linux.cmake')}`);
+  run(process.execPath, [require.resolve('cmake-js/bin/cmake-js'), ...args], { stdio: 'inherit' });
+
+  const target = path.join(folder, name, 'ctc.node');
+  fs.mkdirSync(path.dirname(target), { recursive: true });
+  fs.copyFileSync(path.join(root, out, 'Release', 'ctc.node'), target);
+  try {
+    if (process.platform !== 'win32') {
+      const strip = process.platform === 'darwin' ? ['-x'] : ['--strip-unneeded'];
+      run(`${tools}strip`, [...strip, target]);
+    }
+    const musl = name.endsWith('-musl');
+    const floor =
+      process.platform === 'linux' && !musl ? checkFloor(target, `${tools}objdump`) : [];
+    if (!cross) run(process.execPath, ['-e', `require(${JSON.stringify(target)})`]);
+    const size = `${(fs.statSync(target).size / 1024).toFixed(0)} KiB`;
+    return `${path.relative(root, target)} (${[size, ...floor].join(', ')})`;
+  } catch (error) {
+    // Half a prebuild would be loaded before a good build.
+    fs.rmSync(target);
+    throw error;
+  }
+}
+
+module.exports = { prebuild, versionsNeeded };
+
+if (require.main === module) {
+  const { values } = parseArgs({ options: { arch: { type: 'string', default: process.arch } } });
+  try {
+    process.stdout.write(`${prebuild(values.arch)}\n`);
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    process.stderr.write(`node-ctc: ${error.message}\n`);
+    process.exit(1);
+  }
+}

@@ -589,7 +589,7 @@ describe('node-ctc', () => {
   it('explains itself and its commands with examples', async () => {
     const general = await run('--help');
     assert.deepEqual([general.code, general.err], [0, '']);
-    for (const command of ['loss', 'info', 'build'])
+    for (const command of ['eval', 'merge', 'loss', 'doctor', 'build'])
       assert.match(general.out, RegExp(`^  ${command} `, 'm'));
     const loss = await run('loss', '--help');
     assert.deepEqual([loss.code, loss.err], [0, '']);

@@ -1,13 +1,14 @@
 // Evaluates a manifest against an array of model outputs, a bounded part of the array at a time.
 // Nothing is printed here: records come out in the order of the manifest.
 
+import { describeInfeasible } from '../eval/evaluate.js';
+import { describeNonfinite, describeRows, type Outputs } from '../eval/outputs.js';
 import { ctcLoss } from '../index.js';
 import { fileError, quote } from '../io/file.js';
 import type { Manifest, ManifestRow, RowFault } from '../io/manifest.js';
 import type { NpyFile } from '../io/npy.js';
 import { makeTokenizer, type Tokens } from '../io/tokens.js';
-import { UsageError } from './exit.js';
-import { describeNonfinite, describeRows, type Outputs } from './outputs.js';
+import { checkTokens, chooseBlank } from './model.js';
 import { count } from './terminal.js';
 
 export type UtteranceStatus =
@@ -60,13 +61,18 @@ export interface Evaluation {
   utterances: number;
   classes: number;
   blank: number;
+  /** `symbols[c]` is the symbol of class c. */
+  symbols: string[];
   tokenize: ReturnType<typeof makeTokenizer>;
 }
 
-/** Compares the three inputs. Throws `ERR_CTC_FILE` where they disagree, UsageError for --blank. */
+/**
+ * Compares the three inputs; without a manifest the rows are called by their numbers. Throws
+ * `ERR_CTC_FILE` where they disagree, UsageError for --blank.
+ */
 export function prepare(
   file: NpyFile,
-  manifest: Manifest,
+  given: Manifest | undefined,
   tokens: Tokens,
   options: EvaluationOptions,
 ): Evaluation {
@@ -86,16 +92,8 @@ export function prepare(
         ? [shape[0]!, shape[1]!]
         : [shape[1]!, shape[0]!];
 
-  if (tokens.symbols.length !== classes) {
-    const lacksBlank = tokens.symbols.length + 1 === classes && tokens.blank === undefined;
-    throw fileError(
-      tokens.path,
-      `has ${count(tokens.symbols.length, 'token')} and ${file.path} has ${classes} classes (its last axis)`,
-      lacksBlank
-        ? 'Add the line <blank> where the class of the blank is'
-        : 'Give the tokens file of this model, one line for each class',
-    );
-  }
+  checkTokens(tokens, classes, file.path);
+  const manifest = given ?? numberedRows(utterances);
   if (manifest.rows.length !== utterances) {
     const swapped = shape.length === 3 && manifest.rows.length === frames;
     const other = options.layout === 'TNC' ? 'NTC' : 'TNC';
@@ -108,31 +106,42 @@ export function prepare(
     );
   }
   const blank = chooseBlank(tokens, classes, options.blank);
-  const tokenize = makeTokenizer(tokens.symbols, blank);
-  return { file, manifest, options, frames, utterances, classes, blank, tokenize };
+  const { symbols } = tokens;
+  const tokenize = makeTokenizer(symbols, blank);
+  return { file, manifest, options, frames, utterances, classes, blank, symbols, tokenize };
 }
 
-function chooseBlank(tokens: Tokens, classes: number, given: number | undefined): number {
-  if (given === undefined) {
-    if (tokens.blank !== undefined) return tokens.blank;
-    throw new UsageError(
-      `which class is the blank? ${tokens.path} has no <blank> line: give --blank (-1 is the last class)`,
-    );
-  }
-  if (given >= classes) {
-    throw new UsageError(`--blank is ${given}; classes are 0 to ${classes - 1}`);
-  }
-  const blank = given === -1 ? classes - 1 : given;
-  if (tokens.blank !== undefined && tokens.blank !== blank) {
-    throw new UsageError(
-      `--blank says class ${blank} and ${tokens.path} has ${tokens.symbols[tokens.blank]} as class ${tokens.blank}: leave out --blank or correct the file`,
-    );
-  }
-  return blank;
+function numberedRows(count: number): Manifest {
+  const rows = Array.from({ length: count }, (_, n) => {
+    return { line: n + 1, id: String(n), text: undefined, frames: undefined };
+  });
+  return { path: '', rows };
 }
 
 /** The records of all rows, in order. */
 export async function* evaluate(evaluation: Evaluation): AsyncGenerator<UtteranceRecord> {
+  for await (const { start, rows, outputs } of readParts(evaluation)) {
+    const records = rows.map((row, i) => checkRow(evaluation, row, start + i));
+    if (start === 0) {
+      warnOfRows(
+        evaluation,
+        outputs,
+        records.map((record) => record.length),
+      );
+    }
+    yield* await evaluateChunk(evaluation, outputs, records);
+  }
+}
+
+/** Some utterances' model outputs and rows; `outputs` is overwritten by the next part. */
+export interface Part {
+  start: number;
+  rows: ManifestRow[];
+  outputs: Outputs;
+}
+
+/** The array from its first utterance to the last one, `chunkBytes` of it at a time. */
+export async function* readParts(evaluation: Evaluation): AsyncGenerator<Part> {
   const { file, manifest, options, utterances } = evaluation;
   // An array of one utterance is read whole, as the range of all its frames.
   const single = file.shape.length === 2;
@@ -141,26 +150,33 @@ export async function* evaluate(evaluation: Evaluation): AsyncGenerator<Utteranc
   const { chunkBytes = 2 ** 28 } = options;
   const chunk = Math.max(1, Math.min(utterances, Math.floor(chunkBytes / Math.max(1, each))));
   const buffer = file.bufferFor(axis, single ? file.shape[0]! : Math.min(chunk, utterances));
-  let looked = false;
 
   for (let start = 0; start < utterances; start += chunk) {
     const size = Math.min(chunk, utterances - start);
     options.signal?.throwIfAborted();
     const array = await file.read(axis, start, single ? file.shape[0]! : size, buffer);
-    const outputs = asOutputs(evaluation, array, size);
     const rows = manifest.rows.slice(start, start + size);
-    const records = rows.map((row, i) => checkRow(evaluation, row, start + i));
-    if (!looked) {
-      const lengths = records.map((record) => record.length);
-      const suspicion = describeRows(outputs, lengths, options.input);
-      if (suspicion !== undefined) options.warn(suspicion);
-      looked = true;
-    }
-    yield* await evaluateChunk(evaluation, outputs, records);
+    yield { start, rows, outputs: asOutputs(evaluation, array, size) };
   }
 }
 
-interface CheckedRow extends UtteranceRecord {
+/** One utterance's model outputs. */
+export async function readUtterance(evaluation: Evaluation, n: number): Promise<Outputs> {
+  const { file, options } = evaluation;
+  const single = file.shape.length === 2;
+  const axis = !single && options.layout === 'TNC' ? 1 : 0;
+  const array = await file.read(axis, single ? 0 : n, single ? file.shape[0]! : 1);
+  return asOutputs(evaluation, array, 1);
+}
+
+/** Warns when the first outputs, within their lengths, do not look like what --input says. */
+export function warnOfRows({ options }: Evaluation, outputs: Outputs, lengths: number[]): void {
+  const suspicion = describeRows(outputs, lengths, options.input);
+  if (suspicion !== undefined) options.warn(suspicion);
+}
+
+/** A row whose text has become labels, or that says why not. */
+export interface CheckedRow extends UtteranceRecord {
   /** To evaluate; 0 where the row is not evaluated. */
   length: number;
   /** Class numbers; empty where the row is not evaluated. */
@@ -182,8 +198,8 @@ function asOutputs(
   return { data, type, frames, utterances, classes, frameStride, utteranceStride, classStride };
 }
 
-function checkRow(evaluation: Evaluation, row: ManifestRow, index: number): CheckedRow {
-  const { id, line, text, fault } = row;
+export function checkRow(evaluation: Evaluation, row: ManifestRow, index: number): CheckedRow {
+  const { id, line, text = '', fault } = row;
   const record: CheckedRow = { index, id, line, status: 'ok', text, length: 0, targets: [] };
   const fail = (status: UtteranceStatus, reason: string): CheckedRow =>
     Object.assign(record, { status, reason });
@@ -251,11 +267,4 @@ async function evaluateChunk(
     const reason = describeNonfinite(outputs, i, length, used);
     return { ...record, status: 'nonfinite', reason };
   });
-}
-
-function describeInfeasible({ frames, labels, framesNeeded }: UtteranceRecord): string {
-  if (frames! >= framesNeeded!) return '-Infinity in the array leaves no path for the text';
-  const repeats = framesNeeded! - labels!;
-  const parts = repeats > 0 ? ` (${count(labels!, 'label')} + ${count(repeats, 'repeat')})` : '';
-  return `needs ${count(framesNeeded!, 'frame')}${parts} and has ${frames}`;
 }

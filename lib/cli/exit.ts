@@ -18,7 +18,10 @@ export class UsageError extends Error {}
 /** The exit code for what a command threw. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return exitCodes.usage;
-  if (error instanceof Error && error.name === 'AbortError') return exitCodes.interrupted;
+  if (error instanceof Error && error.name === 'AbortError') {
+    // A command that ends on other signals, too, says which.
+    return (error as { exitCode?: number }).exitCode ?? exitCodes.interrupted;
+  }
   const code = (error as { code?: unknown } | null)?.code;
   return code === 'ERR_CTC_FILE' ? exitCodes.unreadableData : exitCodes.engine;
 }

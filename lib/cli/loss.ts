@@ -1,18 +1,19 @@
 // `node-ctc loss`: the options, and the run from files to report.
 
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
 import { exitCodes } from './exit.js';
+import {
+  type ArrayOptions,
+  addArrayOptions,
+  addRunOptions,
+  exitHelp,
+  fileHelp,
+  integerFrom,
+  type RunOptions,
+} from './options.js';
 
-interface LossOptions {
-  tokens: string;
-  blank?: number;
-  layout: 'TNC' | 'NTC';
-  input: 'logits' | 'logProbs';
-  bfloat16?: boolean;
+interface LossOptions extends ArrayOptions, RunOptions {
   worst: number;
-  threads?: number;
-  strict?: boolean;
-  json?: boolean;
 }
 
 const examples = `
@@ -29,93 +30,49 @@ Examples:
     jq -r 'select(.lossPerLabel > 2).id'
 
 Files:
-  LOGITS.npy      float32, float64 or float16; T x N x C (frames, utterances,
-                  classes), N x T x C with --layout NTC, or T x C for just one
-  MANIFEST.jsonl  one object a line, row n for utterance n of the array:
-                  {"id": "a", "text": "hello", "frames": 50}
-  tokens.txt      one symbol a line, line number (from 0) = class; the line of a
-                  space token is one literal space, the blank's line is <blank>
+  ${fileHelp.logits}
+  ${fileHelp.manifest}
+  ${fileHelp.tokens}
 
-Exit codes: 0 done, 1 some utterances could not be evaluated (--strict), 2 wrong
-usage, 3 unreadable data, 4 the engine failed, 130 interrupted.
-`;
+${exitHelp('some utterances could not be evaluated')}`;
 
 export function register(program: Command): void {
-  program
+  const command = program
     .command('loss')
     .description(
       'Evaluate the CTC loss of model outputs in LOGITS.npy against the texts of MANIFEST.jsonl.',
     )
     .usage('<LOGITS.npy> <MANIFEST.jsonl> --tokens <file> [options]')
     .argument('<LOGITS.npy>', 'the model outputs')
-    .argument('<MANIFEST.jsonl>', 'ids, texts and frames')
-    .requiredOption('--tokens <file>', 'the symbols of the classes (required)')
-    .option(
-      '--blank <class>',
-      'class of the blank, -1 for the last one (default: the <blank> line of the tokens)',
-      integerFrom(-1),
-    )
-    .addOption(
-      new Option('--layout <layout>', 'order of the axes').choices(['TNC', 'NTC']).default('TNC'),
-    )
-    .addOption(
-      new Option('--input <kind>', 'what the numbers are')
-        .choices(['logits', 'logProbs'])
-        .default('logits'),
-    )
-    .option('--bfloat16', 'read 16-bit integers (u2 or V2) as bfloat16')
-    .option('--worst <k>', 'how many of the worst utterances to list', integerFrom(0), 5)
-    .option(
-      '--threads <n>',
-      'threads to compute with (default: one per core)',
-      integerFrom(1, 1024),
-    )
-    .option('--strict', 'exit with 1 when an utterance could not be evaluated')
-    .option('--json', 'write JSON Lines: an object per utterance, then a summary')
+    .argument('<MANIFEST.jsonl>', 'ids, texts and frames');
+  addArrayOptions(command).option(
+    '--worst <k>',
+    'how many of the worst utterances to list',
+    integerFrom(0),
+    5,
+  );
+  addRunOptions(command, {
+    json: 'write JSON Lines: an object per utterance, then a summary',
+    failed: 'an utterance could not be evaluated',
+  })
     .addHelpText('after', examples)
     .action(run);
 }
 
 async function run(logits: string, manifest: string, options: LossOptions): Promise<void> {
   // The addon and the readers are loaded only now: `--help` must be quick and work without them.
-  const [evaluation, npy, manifests, tokenFiles, { Summary }, report] = await Promise.all([
+  const [{ withInputs }, { evaluate }, { Summary }, report] = await Promise.all([
+    import('./inputs.js'),
     import('./evaluate.js'),
-    import('../io/npy.js'),
-    import('../io/manifest.js'),
-    import('../io/tokens.js'),
     import('./summary.js'),
     import('./lossReport.js'),
   ]);
-  const interrupt = new AbortController();
-  // Once: a second Ctrl-C ends the process at once.
-  process.once('SIGINT', () => interrupt.abort());
-
-  const file = await npy.NpyFile.open(logits, { bfloat16: options.bfloat16 });
-  try {
-    const rows = await manifests.readManifest(manifest);
-    const tokens = await tokenFiles.readTokens(options.tokens);
-    const warnings: string[] = [];
-    const warn = (message: string) => {
-      warnings.push(message);
-      report.showWarning(message);
-    };
-    if (file.trailingBytes > 0) {
-      warn(`${logits}: ${file.trailingBytes} bytes after the array are ignored`);
-    }
-    const prepared = evaluation.prepare(file, rows, tokens, {
-      layout: options.layout,
-      input: options.input,
-      blank: options.blank,
-      threads: options.threads,
-      signal: interrupt.signal,
-      warn,
-    });
-
+  await withInputs({ logits, manifest }, options, async (evaluation, warnings) => {
     const summary = new Summary(options.worst);
     const reporter = options.json
-      ? report.jsonReporter(prepared, warnings)
-      : report.textReporter(prepared);
-    for await (const record of evaluation.evaluate(prepared)) {
+      ? report.jsonReporter(evaluation, warnings)
+      : report.textReporter(evaluation);
+    for await (const record of evaluate(evaluation)) {
       summary.add(record);
       reporter.record(record);
     }
@@ -123,17 +80,5 @@ async function run(logits: string, manifest: string, options: LossOptions): Prom
     if (options.strict && summary.ok < summary.utterances) {
       process.exitCode = exitCodes.badUtterances;
     }
-  } finally {
-    await file.close();
-  }
-}
-
-function integerFrom(least: number, most = 0x7fffffff): (value: string) => number {
-  return (value) => {
-    const number = /^[+-]?\d+$/.test(value) ? Number(value) : Number.NaN;
-    if (!(number >= least && number <= most)) {
-      throw new InvalidArgumentError(`It must be an integer from ${least} to ${most}.`);
-    }
-    return number;
-  };
+  });
 }

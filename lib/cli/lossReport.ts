@@ -20,6 +20,31 @@ export function showWarning(message: string): void {
   process.stderr.write(`${yellow('warning:')} ${clip(message)}\n`);
 }
 
+/** What went wrong with utterances, a line each; `line` prints one. */
+export function listFaults(
+  faults: readonly { id: string; line: number; status: string; reason?: string }[],
+  line: (text: string) => void,
+): void {
+  const { dim, red } = paletteFor(process.stdout);
+  for (const { id, line: number, status, reason } of faults.slice(0, listedFaults)) {
+    line(`${clip(id)} ${dim(`(line ${number})`)} ${red(status)}: ${clip(reason ?? '')}`);
+  }
+  const more = faults.length - listedFaults;
+  if (more > 0) line(dim(`and ${more} more; --json gives every reason`));
+}
+
+/** The array as the summaries in JSON describe it. */
+export function describeArray({ file, options, blank }: Evaluation): object {
+  return {
+    file: file.path,
+    shape: file.shape,
+    layout: file.shape.length === 2 ? 'TC' : options.layout,
+    type: file.type,
+    input: options.input,
+    blank,
+  };
+}
+
 export function textReporter(evaluation: Evaluation): Reporter {
   const { bold, dim, red } = paletteFor(process.stdout);
   const columns = columnsOf(process.stdout);
@@ -62,11 +87,7 @@ export function textReporter(evaluation: Evaluation): Reporter {
     finish(summary) {
       if (faults.length > 0) {
         line(`\n${bold(`Not evaluated: ${count(faults.length, 'utterance')}`)}`);
-        for (const { id, line: number, status, reason } of faults.slice(0, listedFaults)) {
-          line(`${clip(id)} ${dim(`(line ${number})`)} ${red(status)}: ${clip(reason ?? '')}`);
-        }
-        const more = faults.length - listedFaults;
-        if (more > 0) line(dim(`and ${more} more; --json gives every reason`));
+        listFaults(faults, line);
       }
       if (summary.worst.length > 0) {
         line(`\n${bold('Worst by loss per label')}`);
@@ -89,7 +110,7 @@ export function textReporter(evaluation: Evaluation): Reporter {
   };
 }
 
-export function jsonReporter(evaluation: Evaluation, warnings: string[]): Reporter {
+export function jsonReporter(evaluation: Evaluation, warnings: readonly string[]): Reporter {
   const write = (object: unknown) => process.stdout.write(`${JSON.stringify(object)}\n`);
   return {
     record(record) {
@@ -126,14 +147,7 @@ export function jsonReporter(evaluation: Evaluation, warnings: string[]): Report
           loss: record.loss,
           lossPerLabel,
         })),
-        array: {
-          file: evaluation.file.path,
-          shape: evaluation.file.shape,
-          layout: evaluation.file.shape.length === 2 ? 'TC' : evaluation.options.layout,
-          type: evaluation.file.type,
-          input: evaluation.options.input,
-          blank: evaluation.blank,
-        },
+        array: describeArray(evaluation),
         warnings,
       });
     },

@@ -11,16 +11,47 @@ interface CommandModule {
   register(program: Command): void;
 }
 
-const commands: { name: string; summary: string; load: () => Promise<CommandModule> }[] = [
+const commands: {
+  name: string;
+  alias?: string;
+  summary: string;
+  load: () => Promise<CommandModule>;
+}[] = [
+  {
+    name: 'eval',
+    summary: 'losses and error rates of any number of model outputs, with records and resume',
+    load: () => import('./eval.js'),
+  },
+  {
+    name: 'merge',
+    summary: 'put the shards of eval together',
+    load: () => import('./merge.js'),
+  },
   {
     name: 'loss',
     summary: 'per-utterance CTC losses of a batch of model outputs',
     load: () => import('./loss.js'),
   },
   {
-    name: 'info',
-    summary: 'what is installed and loaded, and the instruction set in use',
-    load: () => import('./info.js'),
+    name: 'decode',
+    summary: 'texts of a batch of model outputs, greedy or by beam search',
+    load: () => import('./decode.js'),
+  },
+  {
+    name: 'align',
+    summary: 'when each word and character of a transcript comes',
+    load: () => import('./align.js'),
+  },
+  {
+    name: 'explain',
+    summary: 'what the loss of one utterance is made of, as tables, drawing and page',
+    load: () => import('./explain.js'),
+  },
+  {
+    name: 'doctor',
+    alias: 'info',
+    summary: 'what is installed and loaded, the instruction set, and the devices',
+    load: () => import('./doctor.js'),
   },
   {
     name: 'build',
@@ -46,8 +77,8 @@ async function main(args: string[]): Promise<void> {
 
   const asked = args.filter((arg) => !arg.startsWith('-'));
   const wanted = asked[0] === 'help' ? asked[1] : asked[0];
-  for (const { name, summary, load } of commands) {
-    if (name === wanted) (await load()).register(program);
+  for (const { name, alias, summary, load } of commands) {
+    if (wanted !== undefined && [name, alias].includes(wanted)) (await load()).register(program);
     else program.command(name).summary(summary);
   }
   if (args.length === 0) program.help({ error: true });
@@ -62,7 +93,7 @@ function report(error: unknown): void {
   }
   process.exitCode = exitCodeOf(error);
   const { red } = paletteFor(process.stderr);
-  if (process.exitCode === exitCodes.interrupted) {
+  if (error instanceof Error && error.name === 'AbortError') {
     process.stderr.write('interrupted\n');
     return;
   }

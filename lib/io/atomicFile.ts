@@ -105,14 +105,23 @@ const problems: Record<string, [problem: string, remedy: string]> = {
   ENOTDIR: ['cannot be written: a part of the path is not a folder', 'Check the path'],
   EISDIR: ['cannot be written: it is a folder', 'Name a file'],
   EIO: ['cannot be written: the disk reported an error', 'Check the disk or the network mount'],
+  EFBIG: ['cannot be written: the file may not become larger', 'Raise the limit (ulimit -f)'],
+  EEXIST: ['cannot be a folder: it is a file', 'Name another'],
+  EMFILE: ['cannot be written: too many open files', 'Raise the limit (ulimit -n)'],
 };
+
+/** Turns what a `node:fs` call threw while writing into an `ERR_CTC_FILE` error with that cause. */
+export function writeError(path: string, error: unknown): Error {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code ?? '';
+  if (code.startsWith('ERR_CTC_')) return error as Error;
+  const [problem, remedy] = problems[code] ?? [`cannot be written (${String(error)})`, ''];
+  return fileError(path, problem, remedy, error);
+}
 
 function attempt<R>(path: string, task: () => R): R {
   try {
     return task();
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    const [problem, remedy] = problems[code] ?? [`cannot be written (${String(error)})`, ''];
-    throw fileError(path, problem, remedy, error);
+    throw writeError(path, error);
   }
 }

@@ -18,7 +18,8 @@ export interface ManifestRow {
   line: number;
   /** The row's own id, else `line-<number>`. */
   id: string;
-  text: string;
+  /** undefined: none was given, where that is allowed. */
+  text: string | undefined;
   /** undefined: all frames of the array. */
   frames: number | undefined;
   fault?: { status: RowFault; reason: string };
@@ -30,9 +31,9 @@ export interface Manifest {
 }
 
 /** Reads a whole manifest; see `manifestRows`. Throws `ERR_CTC_FILE`. */
-export async function readManifest(path: string, format?: ManifestFormat): Promise<Manifest> {
+export async function readManifest(path: string, options?: ManifestOptions): Promise<Manifest> {
   const rows: ManifestRow[] = [];
-  for await (const row of manifestRows(path, { format })) rows.push(row);
+  for await (const row of manifestRows(path, options)) rows.push(row);
   return { path, rows };
 }
 
@@ -41,6 +42,10 @@ export interface ManifestOptions {
   format?: ManifestFormat;
   /** The bytes, where `path` is only a name for them (standard input). */
   pieces?: AsyncIterable<Buffer>;
+  /** Whether a row without a text is broken. Default: true. */
+  needsText?: boolean;
+  /** Whether rows with the id of an earlier one are faulty, for which the ids are remembered. Default: true. */
+  distinct?: boolean;
 }
 
 /**
@@ -49,9 +54,9 @@ export interface ManifestOptions {
  */
 export async function* manifestRows(
   path: string,
-  { format, pieces }: ManifestOptions = {},
+  { format, pieces, needsText = true, distinct = true }: ManifestOptions = {},
 ): AsyncGenerator<ManifestRow> {
-  const reader = new RowReader(path, format);
+  const reader = new RowReader(path, format, needsText, distinct);
   for await (const lines of readLineGroups(path, pieces)) {
     for (const line of lines) {
       for (const row of reader.add(line)) yield row;
@@ -62,7 +67,7 @@ export async function* manifestRows(
 
 /** The rows of a text in JSON Lines; see `manifestRows`. */
 export function parseManifest(path: string, text: string): Manifest {
-  const reader = new RowReader(path, 'jsonl');
+  const reader = new RowReader(path, 'jsonl', true, true);
   const rows = splitLines(text).flatMap((source, index) =>
     reader.add({ line: index + 1, text: source, valid: true }),
   );
@@ -74,23 +79,31 @@ const mostBroken = 100;
 
 class RowReader {
   readonly #path: string;
+  readonly #needsText: boolean;
   #parse: ((line: Line) => ParsedRow | undefined) | undefined;
   #end: (() => void) | undefined;
-  readonly #checker = new RowChecker(true);
+  readonly #checker: RowChecker;
   /** The rows so far, while all of them are broken. */
   #broken: ManifestRow[] | undefined = [];
   #format: ManifestFormat | undefined;
 
-  constructor(path: string, format: ManifestFormat | undefined) {
+  constructor(
+    path: string,
+    format: ManifestFormat | undefined,
+    needsText: boolean,
+    distinct: boolean,
+  ) {
+    this.#checker = new RowChecker(true, distinct);
     this.#path = path;
     this.#format = format;
+    this.#needsText = needsText;
   }
 
   /** The rows that are complete with this line. */
   add(line: Line): ManifestRow[] {
     if (this.#parse === undefined) {
       if (line.text.trim() === '') return [];
-      const parser = makeParser(this.#path, this.#format, line.text);
+      const parser = makeParser(this.#path, this.#format, line.text, this.#needsText);
       this.#format = parser.format;
       this.#parse = parser.parse;
       this.#end = parser.end;
@@ -129,18 +142,22 @@ export class RowChecker {
   readonly #ids = new KeyIndex();
   readonly #lines = new NumberList();
   readonly #sameFrames: boolean;
+  readonly #distinct: boolean;
   /** Whether rows have frames, as the first one that is not broken says. */
   #framed: boolean | undefined;
 
-  /** `sameFrames`: whether either all rows have frames or none has. */
-  constructor(sameFrames: boolean) {
+  /**
+   * `sameFrames`: whether either all rows have frames or none has. `distinct`: whether ids must be.
+   */
+  constructor(sameFrames: boolean, distinct = true) {
     this.#sameFrames = sameFrames;
+    this.#distinct = distinct;
   }
 
-  check({ line, id = `line-${line}`, text = '', frames, reason }: ParsedRow): ManifestRow {
-    const row: ManifestRow = { line, id, text, frames };
-    const first = this.#ids.add(id);
-    this.#lines.add(line);
+  check({ line, id = `line-${line}`, text, frames, reason }: ParsedRow): ManifestRow {
+    const row: ManifestRow = { line, id, text: reason === undefined ? text : '', frames };
+    const first = this.#distinct ? this.#ids.add(id) : undefined;
+    if (this.#distinct) this.#lines.add(line);
     if (reason !== undefined) {
       row.fault = { status: 'bad-row', reason };
       return row;

@@ -38,10 +38,15 @@ const columnNames = {
 } as const;
 
 /** A parser for the format that `asked`, the file's name or its first line that is not blank tells. */
-export function makeParser(path: string, asked: ManifestFormat | undefined, first: string): Parser {
+export function makeParser(
+  path: string,
+  asked: ManifestFormat | undefined,
+  first: string,
+  needsText: boolean,
+): Parser {
   const format = asked ?? guessFormat(path, first);
   const end = () => {};
-  if (format === 'jsonl') return { format, parse: parseJson, end };
+  if (format === 'jsonl') return { format, parse: (line) => parseJson(line, needsText), end };
   if (format === 'kaldi') return { format, parse: parseKaldi, end };
   return { format, ...makeTable(path, format) };
 }
@@ -60,10 +65,10 @@ function guessFormat(path: string, first: string): ManifestFormat {
 
 function isHeader(line: string, delimiter: ',' | '\t'): boolean {
   const fields = splitRecord(line, delimiter);
-  return (fields ?? []).some((field) => columnNames.text.includes(field as 'text'));
+  return fields?.some((field) => columnNames.text.includes(field as 'text')) ?? false;
 }
 
-function parseJson({ line, text: source, valid }: Line): ParsedRow | undefined {
+function parseJson({ line, text: source, valid }: Line, needsText: boolean): ParsedRow | undefined {
   if (source.trim() === '') return undefined;
   if (!valid) return { line, reason: 'not UTF-8 text' };
   const row: ParsedRow = { line };
@@ -81,11 +86,15 @@ function parseJson({ line, text: source, valid }: Line): ParsedRow | undefined {
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
     return fail(`not a JSON object: ${quote(source)}`);
   }
-  return readFields(fields, row);
+  return readFields(fields, row, needsText);
 }
 
 /** Takes id, text and frames of a JSON object. */
-export function readFields(fields: Record<string, unknown>, row: ParsedRow): ParsedRow {
+export function readFields(
+  fields: Record<string, unknown>,
+  row: ParsedRow,
+  needsText = true,
+): ParsedRow {
   const fail = (reason: string): ParsedRow => {
     row.reason = reason;
     return row;
@@ -104,10 +113,12 @@ export function readFields(fields: Record<string, unknown>, row: ParsedRow): Par
   }
 
   const textName = find('text');
-  if (textName === undefined) return fail('no "text"');
-  const text = fields[textName];
-  if (typeof text !== 'string') return fail(`"${textName}" is ${show(text)}, not text`);
-  row.text = text;
+  if (textName === undefined && needsText) return fail('no "text"');
+  if (textName !== undefined) {
+    const text = fields[textName];
+    if (typeof text !== 'string') return fail(`"${textName}" is ${show(text)}, not text`);
+    row.text = text;
+  }
 
   const framesName = find('frames');
   if (framesName === undefined) return row;

@@ -130,13 +130,15 @@ State previousState(const Utterance& u, State state, View blank, View label) {
   if (!state.onLabel) {
     return i > 0 && label[i - 1] > blank[i] ? State{i - 1, true} : state;
   }
-  State best = state;
-  double bestScore = label[i];
-  if (blank[i] > bestScore) {
-    best = {i, false};
-    bestScore = blank[i];
+  // In the order in which they win a tie. A star leaves to its neighbours what they score as well.
+  State choices[] = {state, {i, false}, {i - 1, true}};
+  const int count = u.maySkipTo(i) ? 3 : 2;
+  if (u.target[i] == u.star) std::rotate(choices, choices + 1, choices + count);
+  State best = choices[0];
+  const auto scoreOf = [&](State s) { return s.onLabel ? label[s.position] : blank[s.position]; };
+  for (int k = 1; k < count; ++k) {
+    if (scoreOf(choices[k]) > scoreOf(best)) best = choices[k];
   }
-  if (u.maySkipTo(i) && label[i - 1] > bestScore) best = {i - 1, true};
   return best;
 }
 
@@ -159,7 +161,7 @@ void writeFrame(const Utterance& u, int64_t t, State state, const Output& out) {
   const int32_t label = state.onLabel ? u.target[state.position] : p.blank;
   out.labels[t] = label;
   const double score =
-      label == u.star ? u.starScore[at] + u.reference[at] : readElement(p.input, t, u.index, label);
+      label == u.star ? u.starScore[at] : readElement(p.input, t, u.index, label) - u.reference[at];
   out.logProbs[t] = score - u.norm[at];
   if (!state.onLabel) return;
   const int64_t i = state.position;
@@ -193,8 +195,7 @@ State traceBlock(const Utterance& u, const std::vector<double>& skips, const Sco
     const int64_t from = std::max<int64_t>(0, needed) / sweepLanes * sweepLanes;
     const double* blank = room.blank.get() + k * width;
     const double* label = room.label.get() + k * width;
-    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): from > skipped only after the first
-    // frame.
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): reserve() has made room.
     const double left = from > skipped ? label[from - 1] : minusInfinity;
     skipped = from;
     u.sweep({classScores, stretch.slots.data() + from, skips.data() + firstPosition + from,

@@ -20,11 +20,13 @@ double scoreOf(const Utterance& u, int64_t frame, int32_t label) {
          u.reference[static_cast<size_t>(frame)];
 }
 
-// Log of the summed probability of all classes but the blank; `row` is as stored.
-double logSumOfLabels(double* row, int64_t classes, int32_t blank) {
+// Log of the summed exponentials of all classes but the blank, `reference` subtracted; `row` is as
+// stored.
+double logSumOfLabels(double* row, int64_t classes, int32_t blank, double reference) {
   row[blank] = minusInfinity;
   const double largest = finiteMax(row, classes);
-  return std::isnan(largest) ? minusInfinity : logSumExp(row, classes, largest);
+  if (std::isnan(largest)) return minusInfinity;
+  return largest - reference + logSumOver(row, classes, largest);
 }
 
 // Fills the per-frame numbers of frames [begin, end). False: a frame is nonfinite. row: [C],
@@ -41,20 +43,24 @@ bool prepareFrames(Utterance& u, const std::vector<int32_t>& used, int64_t begin
       largest = finiteMax(row, p.input.classes);
       if (std::isnan(largest)) return false;
     } else {
+      bool masked = true;
       for (const int32_t c : used) {
         const double x = readElement(p.input, t, u.index, c);
         if (!(x < std::numeric_limits<double>::infinity())) return false;
+        masked = masked && x == minusInfinity;
       }
+      if (masked) return false;
     }
     if (p.inputKind == Input::logits) {
       u.reference[at] = largest;
-      u.norm[at] = logSumExp(row, p.input.classes, largest);
+      u.norm[at] = logSumOver(row, p.input.classes, largest);
     }
     u.blankScore[at] = readElement(p.input, t, u.index, p.blank) - u.reference[at];
     if (star) {
-      const double score =
-          p.star == Star::anything ? largest : logSumOfLabels(row, p.input.classes, p.blank);
-      u.starScore[at] = score - u.reference[at];
+      const double reference = u.reference[at];
+      u.starScore[at] = p.star == Star::anything
+                            ? largest - reference
+                            : logSumOfLabels(row, p.input.classes, p.blank, reference);
     }
   }
   return true;
@@ -102,6 +108,7 @@ bool prepare(Utterance& u, int threads) {
   used.erase(std::unique(used.begin(), used.end()), used.end());
   const int64_t blocks = (u.frames + blockFrames - 1) / blockFrames;
   const int64_t classes = u.problem->input.classes;
+  threads = static_cast<int>(std::min<int64_t>(threads, std::max<int64_t>(blocks, 1)));
   std::vector<double> rows(static_cast<size_t>(threads * classes));  // one a lane
   std::atomic<bool> finite{true};
   parallelFor(threads, blocks, [&](int64_t block, int lane) {

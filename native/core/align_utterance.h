@@ -28,8 +28,8 @@ struct Utterance {
   int32_t star = 0;  // the label that is one; in no target where stars are off
   SweepFunction sweep = nullptr;
 
-  // Per frame. Scores are compared as stored minus `reference`, which is exact; `norm` turns a
-  // stored score into a log-probability.
+  // Per frame. Scores are compared as stored minus `reference`, which is exact; less `norm` they
+  // are log-probabilities.
   std::vector<double> reference;
   std::vector<double> norm;
   std::vector<double> blankScore;  // reference subtracted

@@ -343,7 +343,9 @@ bool ArpaReader::ngramLine(std::string_view text) {
   }
   if (model_->size() >= maxNgrams) return fail("too many n-grams");
   const float logProb = static_cast<float>(probability * naturalOfLog10);
-  const float logBackoff = static_cast<float>(backoff * naturalOfLog10);
+  // Nothing backs off from the longest n-grams, whatever a file writes there.
+  const bool longest = level_ == static_cast<int64_t>(counts_.size());
+  const float logBackoff = longest ? 0 : static_cast<float>(backoff * naturalOfLog10);
 
   if (level_ == 1) {
     bool added;

@@ -15,7 +15,6 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr int32_t none = -1;
 constexpr size_t firstSweep = 1 << 16;
-constexpr int32_t framesBetweenPolls = 64;
 // About 1 GiB. An unbounded search is stopped here, before the machine's memory is gone.
 constexpr size_t mostCandidates = size_t{1} << 22;
 
@@ -37,7 +36,7 @@ bool BeamSearch::run(int64_t utterance, Decoded* decoded) {
   shifts_.resize(frames);
   const std::atomic<bool>* cancelled = problem_.execution.cancelled;
   for (frame_ = 0; frame_ < frames; ++frame_) {
-    if (frame_ % framesBetweenPolls == 0 && cancelled && cancelled->load()) return false;
+    if (cancelled && cancelled->load()) return false;
     if (!readLogProbs(problem_.input, problem_.inputKind, frame_, utterance, row_.data(),
                       &shifts_[frame_])) {
       decoded->status = Status::nonfinite;
@@ -46,6 +45,7 @@ bool BeamSearch::run(int64_t utterance, Decoded* decoded) {
     limitLabels();
     stay();
     sortLabels();
+    if (!guide_) raiseThreshold();
     propose();
     keepBest();
     advance();
@@ -102,7 +102,9 @@ void BeamSearch::limitLabels() {
   double sum = 0;
   for (int64_t i = 0; i < kept; ++i) {
     const double logProb = row_[order_[i]];
-    if (i > 0 && (sum >= problem_.cutoffProb || logProb < problem_.tokenMinLogp)) {
+    // A sum that rounding brought to 1 is no reason to drop what was not to be dropped.
+    const bool reached = problem_.cutoffProb < 1 && sum >= problem_.cutoffProb;
+    if (i > 0 && (reached || logProb < problem_.tokenMinLogp)) {
       kept = i;
       break;
     }
@@ -192,9 +194,67 @@ void BeamSearch::sortLabels() {
     if (c == problem_.blank || row_[c] == -infinity) continue;
     if (highest + row_[c] > threshold_) order_.push_back(c);
   }
-  std::sort(order_.begin(), order_.end(), [this](int32_t a, int32_t b) {
+  const auto moreProbable = [this](int32_t a, int32_t b) {
     return row_[a] > row_[b] || (row_[a] == row_[b] && a < b);
-  });
+  };
+  // Of a hypothesis's extensions by one label more than this, beamWidth are better and new: those
+  // that are in the beam already are fewer than beamWidth, and one repeats its last label.
+  const int64_t useful =
+      problem_.beamWidth < (int64_t{1} << 30) ? 2 * problem_.beamWidth + 1 : problem_.beamWidth;
+  if (!guide_ && static_cast<int64_t>(order_.size()) > useful) {
+    std::nth_element(order_.begin(), order_.begin() + useful, order_.end(), moreProbable);
+    order_.resize(useful);
+  }
+  std::sort(order_.begin(), order_.end(), moreProbable);
+}
+
+// Candidates that score more, or fewer: heads_ are rounded down where they do not fall.
+int64_t BeamSearch::countAbove(double score) const {
+  int64_t count = 0;
+  for (const Candidate& stays : candidates_) count += stays.score > score ? 1 : 0;
+  for (const double sum : excluded_) count -= sum > score ? 1 : 0;
+  size_t reach = tails_.size();
+  for (const double head : heads_) {
+    while (reach > 0 && !(head + tails_[reach - 1] > score)) --reach;
+    if (reach == 0) break;
+    count += static_cast<int64_t>(reach);
+  }
+  return count;
+}
+
+// Without a guide an extension's score is a sum of two that are sorted, so one walk counts those
+// above a given score. Bisects for a score that beamWidth candidates exceed, and not many more:
+// the others need not be looked at.
+void BeamSearch::raiseThreshold() {
+  const int64_t width = problem_.beamWidth;
+  if (static_cast<int64_t>(beam_.size() * (order_.size() + 1)) <= width) return;
+  heads_.clear();
+  tails_.clear();
+  excluded_.clear();
+  double least = infinity;
+  for (const Hypothesis& h : beam_) {
+    least = std::min(least, h.logTotal);
+    heads_.push_back(least);
+    if (h.label == none) continue;
+    excluded_.push_back(h.logTotal + row_[h.label]);  // scores less: only paths that end in blank
+    const int32_t parentAt = trie_[trie_[h.node].parent].slot;
+    if (parentAt != none) excluded_.push_back(beam_[parentAt].logTotal + row_[h.label]);
+  }
+  for (const int32_t label : order_) tails_.push_back(row_[label]);
+  double low = std::max(threshold_, heads_.back() + tails_.back() - 1);
+  double high = std::max(best_, heads_.front() + tails_.front());
+  constexpr int steps = 16;
+  for (int step = 0; step < steps && low < high; ++step) {
+    const double middle = low + (high - low) / 2;
+    const int64_t count = countAbove(middle);
+    if (count < width) {
+      high = middle;
+      continue;
+    }
+    low = middle;
+    threshold_ = std::max(threshold_, middle);
+    if (count <= width + width / 4) return;
+  }
 }
 
 void BeamSearch::tighten() {
@@ -204,7 +264,8 @@ void BeamSearch::tighten() {
 }
 
 void BeamSearch::offer(const Candidate& candidate) {
-  if (candidates_.size() == 2 * mostCandidates) throw std::bad_alloc();
+  const bool unbounded = problem_.beamWidth > static_cast<int64_t>(mostCandidates);
+  if (candidates_.size() == (unbounded ? 1 : 2) * mostCandidates) throw std::bad_alloc();
   candidates_.push_back(candidate);
   if (candidate.score > best_) {
     best_ = candidate.score;
@@ -264,6 +325,10 @@ void BeamSearch::keepBest() {
 }
 
 void BeamSearch::advance() {
+  // Positions in these are 32 bits wide.
+  constexpr size_t most = std::numeric_limits<int32_t>::max();
+  if (std::max(closed_.size(), trie_.size()) + 2 * candidates_.size() > most)
+    throw std::bad_alloc();
   next_.clear();
   kept_.assign(beam_.size(), 0);
   for (const Candidate& candidate : candidates_) {
@@ -287,8 +352,8 @@ void BeamSearch::advance() {
     made.blankTrail = {-infinity, none, none, none};
     made.soundingTrail = trailFromParent(parent, made.label);
     made.soundingTrail.logProb += row_[made.label];
-    made.score = candidate.score;
     made.logTotal = made.sounding.log();
+    made.score = made.logTotal + (guide_ ? guideStates_[made.node].score : 0);
     next_.push_back(made);
   }
   for (size_t i = 0; i < beam_.size(); ++i) {

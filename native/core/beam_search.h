@@ -62,6 +62,8 @@ class BeamSearch {
   void limitLabels();
   void stay();
   void sortLabels();
+  void raiseThreshold();
+  int64_t countAbove(double score) const;
   void propose();
   void offer(const Candidate& candidate);
   void tighten();
@@ -87,6 +89,8 @@ class BeamSearch {
   std::vector<Candidate> candidates_;
   double threshold_ = 0;  // what a candidate must exceed to be of use
   double best_ = 0;
+  // raiseThreshold()'s: scores of the beam and of labels, both falling, and what is no extension.
+  std::vector<double> heads_, tails_, excluded_;
 
   int32_t frame_ = 0;
   std::vector<double> row_;                // [C] log-probabilities of the frame

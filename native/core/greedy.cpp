@@ -9,8 +9,6 @@ namespace ctc {
 
 namespace {
 
-constexpr int64_t framesBetweenPolls = 256;
-
 // The lowest class of the largest score.
 int32_t firstLargest(const double* row, double largest) {
   int32_t c = 0;
@@ -32,7 +30,7 @@ class BestPath {
     const std::atomic<bool>* cancelled = problem_.execution.cancelled;
     int32_t previous = problem_.blank;
     for (int64_t frame = 0; frame < frames; ++frame) {
-      if (frame % framesBetweenPolls == 0 && cancelled && cancelled->load()) return false;
+      if (cancelled && cancelled->load()) return false;
       readRow(problem_.input, frame, utterance, row_.data());
       const double largest = finiteMax(row_.data(), problem_.input.classes);
       if (std::isnan(largest)) {

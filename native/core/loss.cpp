@@ -261,12 +261,17 @@ int64_t workspaceBytes(int64_t frames, int64_t labels, int64_t classes, DType dt
   u.frames = frames;
   u.labelCount = static_cast<int32_t>(labels);
   u.classes = classes;
+  u.classStride = 2;  // rows that have to be gathered take most
   char some;
   u.gradient = gradient ? &some : nullptr;
-  Arena arena;
-  arena.startCounting();
-  activeKernels().make(u, false, arena);
-  return static_cast<int64_t>(arena.stopCounting());
+  size_t most = 0;
+  for (const bool wide : {false, true}) {
+    Arena arena;
+    arena.startCounting();
+    activeKernels().make(u, wide, arena);
+    most = std::max(most, arena.stopCounting());
+  }
+  return static_cast<int64_t>(most);
 }
 
 }  // namespace ctc

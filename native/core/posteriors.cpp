@@ -120,14 +120,17 @@ bool readEmissions(const Lattice& lattice, Emissions& emissions) {
       readRow(p.input, t, lattice.index, row.data());
       largest = finiteMax(row.data(), p.input.classes);
       if (std::isnan(largest)) return false;
-      norm = logSumExp(row.data(), p.input.classes, largest);
+      norm = logSumOver(row.data(), p.input.classes, largest);
     }
+    bool masked = p.inputKind == Input::logProbs;  // of logits, finiteMax() has looked at all
     for (const int32_t c : classes) {
       const double x = readElement(p.input, t, lattice.index, c);
       if (!(x < infinity)) return false;
+      masked = masked && x == -infinity;
       emissions.scores.push_back(extendedExp(x - largest));
     }
-    emissions.taken.push_back(largest - norm);
+    if (masked) return false;
+    emissions.taken.push_back(-norm);
   }
   return true;
 }
@@ -264,7 +267,7 @@ void solve(const Lattice& lattice, int64_t firstLabel) {
   p.status[n] = Status::ok;
   double taken = 0;
   for (const double x : emissions.taken) taken += x;
-  p.losses[n] = -(logOf(total) + taken);
+  p.losses[n] = 0 - (logOf(total) + taken);  // 0, not -0, for a certain target
   if (p.alpha) writeAlpha(lattice, emissions, alpha.data());
   runBackward(lattice, emissions, alpha.data());
   writeBoundaries(lattice, firstLabel);

@@ -120,8 +120,8 @@ inline double finiteMax(const double* row, int64_t classes) {
   return largest[0];
 }
 
-// log(sum(exp(row))) given the row's largest score.
-inline double logSumExp(const double* row, int64_t classes, double largest) {
+// log(sum(exp(row - largest))): small, so that no digit is lost to a large offset of the row.
+inline double logSumOver(const double* row, int64_t classes, double largest) {
   constexpr int lanes = 8;
   double sums[lanes] = {};
   const int64_t whole = classes - classes % lanes;
@@ -138,7 +138,12 @@ inline double logSumExp(const double* row, int64_t classes, double largest) {
   for (int half = lanes / 2; half > 0; half /= 2) {
     for (int lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
   }
-  return largest + std::log(sums[0]);
+  return std::log(sums[0]);
+}
+
+// log(sum(exp(row))) given the row's largest score.
+inline double logSumExp(const double* row, int64_t classes, double largest) {
+  return largest + logSumOver(row, classes, largest);
 }
 
 // Reads a frame as log-probabilities into row [C]: log-softmax of logits; log-probabilities are

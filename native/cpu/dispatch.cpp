@@ -99,6 +99,13 @@ IsaList availableIsas() {
   return list;
 }
 
+const Kernels* findKernels(const char* isa) {
+  for (int i = 0; i < choice().count; ++i) {
+    if (std::strcmp(isa, choice().available[i]->name) == 0) return choice().available[i];
+  }
+  return nullptr;
+}
+
 const char* isaProblem() { return choice().problem.empty() ? nullptr : choice().problem.c_str(); }
 
 }  // namespace ctc

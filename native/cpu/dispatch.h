@@ -17,6 +17,9 @@ const char* activeIsa();
 // What this processor can run, best first.
 IsaList availableIsas();
 
+// The kernels of one of availableIsas(), null for any other name.
+const Kernels* findKernels(const char* isa);
+
 // Null, or why NODE_CTC_ISA cannot be honoured (then the best one is active).
 const char* isaProblem();
 

@@ -17,22 +17,24 @@ struct Slots {
   int32_t* classOf = nullptr;  // [count]
   int32_t* ofLane = nullptr;   // [lanes]; lanes without a label point at the blank's slot
   Real* used = nullptr;        // [padded] mask: the blank or a label of the target
-  Real* notBlank = nullptr;    // [padded] mask
 };
 
-// Emissions of a run of frames, computed together: they don't depend on one another, and the
-// lattice steps, which do, then find them ready.
+// Emissions of the frames of a block, one entry each, kept with the block's lattice rows. They are
+// computed a run of frames at a time: they don't depend on one another, and the lattice steps,
+// which do, then find them ready.
 template <class S>
 struct Emissions {
   using Real = typename S::Real;
-  static constexpr int most = 8;
-  Real* inputs = nullptr;  // [slots.padded] one frame's slot inputs
-  Real* tableM = nullptr;  // [most][slots.padded]; the blank's entry is zero: lanes without a label
-  Real* tableE = nullptr;  //   point at it, labels never do
-  Real* laneM = nullptr;   // [lanes] one frame, laid out lane by lane, only where a table does not
-  Real* laneE = nullptr;   //   fit into registers
-  Real blankM[most];
-  Real blankE[most];
+  static constexpr int run = 8;
+  int32_t padded = 0;      // numbers of an entry
+  Real* inputs = nullptr;  // [padded] one frame's slot inputs, unless slots are classes
+  Real* tableM = nullptr;  // [entries][padded]
+  Real* tableE = nullptr;
+  Real* laneM = nullptr;  // [lanes] one frame, laid out lane by lane, only where a table does not
+  Real* laneE = nullptr;  //   fit into registers
+
+  Real* mantissas(int64_t entry) const { return tableM + entry * padded; }
+  Real* exponents(int64_t entry) const { return tableE + entry * padded; }
 };
 
 // Table: vectors of the lookup table, as a constant where it fits into registers, else 0.
@@ -45,50 +47,55 @@ struct Emitter {
   static constexpr int W = S::W;
   static constexpr Real inf = std::numeric_limits<Real>::infinity();
 
-  static CTC_INLINE int32_t padded(const Slots<Real>& slots) {
-    return Table > 0 ? Table * W : slots.padded;
-  }
+  // Slot inputs of a frame, a vector at a time; -Infinity beyond the last one.
+  struct Inputs {
+    const Slots<Real>& slots;
+    const T* row;
+    const Real* gathered;
 
-  static CTC_INLINE void gather(const T* row, const Slots<Real>& slots, Real* out) {
+    CTC_INLINE V at(int32_t k) const {
+      if (!slots.everyClass) return S::load(gathered + k);
+      const int32_t rest = slots.count - k;
+      return rest >= W ? E::load(row + k) : E::loadPartial(row + k, rest, -inf);
+    }
+  };
+
+  static CTC_INLINE Inputs inputs(const T* row, const Slots<Real>& slots, Real* gathered) {
     if (!slots.everyClass) {
       int32_t k = 0;
-      for (; k < slots.count; ++k) out[k] = E::get(row + slots.classOf[k]);
-      for (; k < slots.end; ++k) out[k] = -inf;
-      return;
+      for (; k < slots.count; ++k) gathered[k] = E::get(row + slots.classOf[k]);
+      for (; k < slots.end; ++k) gathered[k] = -inf;
     }
-    for (int32_t k = 0; k < slots.end; k += W) {
-      const int32_t rest = slots.count - k;
-      S::store(out + k, rest >= W ? E::load(row + k) : E::loadPartial(row + k, rest, -inf));
-    }
+    return {slots, row, gathered};
   }
 
-  static CTC_INLINE Real maximum(const Slots<Real>& slots, const Real* inputs) {
-    V most = S::load(inputs);
-    for (int32_t k = W; k < slots.end; k += W) most = S::max(most, S::load(inputs + k));
+  static CTC_INLINE Real maximum(const Inputs& inputs) {
+    V most = inputs.at(0);
+    for (int32_t k = W; k < inputs.slots.end; k += W) most = S::max(most, inputs.at(k));
     return S::maxOf(most);
   }
 
-  static bool allBelowInfinity(const Slots<Real>& slots, const Real* inputs) {
+  static bool allBelowInfinity(const Inputs& inputs) {
     bool fine = true;
-    for (int32_t k = 0; k < slots.end; k += W) {
-      fine = fine && S::all(S::less(S::load(inputs + k), S::set(inf)));
+    for (int32_t k = 0; k < inputs.slots.end; k += W) {
+      fine = fine && S::all(S::less(inputs.at(k), S::set(inf)));
     }
     return fine;
   }
 
-  // exp(x - ref) of every slot, into entry i of the emissions. `softmax` (may be null) gets plain
-  // values. First: also returns their sum, and `lowest` follows the least exponent of a used slot.
+  // exp(x - ref) of every slot, into an entry of the emissions. First: also returns their sum, and
+  // `lowest` follows the least exponent of a used slot.
   template <bool First>
-  static CTC_INLINE double split(const Slots<Real>& slots, Real ref, Emissions<S>& emissions, int i,
-                                 Real* softmax, V* lowest) {
+  static CTC_INLINE double split(const Inputs& inputs, Real ref, const Emissions<S>& emissions,
+                                 int64_t entry, V* lowest) {
     const V r = S::set(ref), zero = S::set(Real(0)), one = S::set(Real(1));
     const V zeroE = S::set(X::zeroExponent);
-    Real* const tableM = emissions.tableM + i * padded(slots);
-    Real* const tableE = emissions.tableE + i * padded(slots);
+    Real* const tableM = emissions.mantissas(entry);
+    Real* const tableE = emissions.exponents(entry);
     V rest = zero, least = zero;
     int ones = 0;
-    for (int32_t k = 0; k < slots.end; k += W) {
-      const V x = S::load(emissions.inputs + k);
+    for (int32_t k = 0; k < inputs.slots.end; k += W) {
+      const V x = inputs.at(k);
       // x - ref with what the rounding took away (Knuth's two-sum): with logits of 1e4 the digits
       // lost here would be the posteriors' third.
       const V d = S::sub(x, r);
@@ -100,29 +107,25 @@ struct Emitter {
       m = S::select(masked, one, m);
       const V e = S::select(masked, zeroE, exponent);
       if (First) {
-        const V relevant = S::select(S::loadMask(slots.used + k), exponent, zero);
+        const V relevant = S::select(S::loadMask(inputs.slots.used + k), exponent, zero);
         least = S::min(least, S::select(masked, zero, relevant));
         const auto top = S::equal(d, zero);
         ones += S::count(top);
         rest = S::addUnless(top, rest, S::scale(m, e));
       }
-      if (softmax != nullptr) S::store(softmax + k, S::scale(m, e));
       S::store(tableM + k, m);
-      S::store(tableE + k, S::select(S::loadMask(slots.notBlank + k), e, zeroE));
-      S::store(emissions.inputs + k, e);
+      S::store(tableE + k, e);
     }
-    emissions.blankM[i] = tableM[slots.blank];
-    emissions.blankE[i] = emissions.inputs[slots.blank];
     if (First) *lowest = S::min(*lowest, least);
     return First ? ones + static_cast<double>(S::sum(rest)) : 0;
   }
 
-  // Entry i as the lattice wants it, for the lanes of the band.
+  // An entry as the lattice wants it, for the lanes of the band.
   static CTC_INLINE typename Lattice<S>::Emission at(const Slots<Real>& slots,
-                                                     const Emissions<S>& emissions, int i,
+                                                     const Emissions<S>& emissions, int64_t entry,
                                                      Band band) {
-    const Real* const tableM = emissions.tableM + i * padded(slots);
-    const Real* const tableE = emissions.tableE + i * padded(slots);
+    const Real* const tableM = emissions.mantissas(entry);
+    const Real* const tableE = emissions.exponents(entry);
     if (Table == 0) {
       const int32_t end = (band.last + 1) * W;
       for (int32_t lane = band.first * W; lane < end; ++lane) {
@@ -130,7 +133,7 @@ struct Emitter {
         emissions.laneE[lane] = tableE[slots.ofLane[lane]];
       }
     }
-    return {emissions.blankM[i], emissions.blankE[i], tableM,         tableE,
+    return {tableM[slots.blank], tableE[slots.blank], tableM,         tableE,
             slots.ofLane,        emissions.laneM,     emissions.laneE};
   }
 };

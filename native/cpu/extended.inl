@@ -5,6 +5,12 @@
 // e is exact while it stays below 2^24 (2^53). "Zero" is an e near zeroExponent: it absorbs
 // whatever is added to it, and scaling by its distance to any real exponent gives exactly 0.
 
+// Whether S says that it has its own addExtended().
+template <class S, class = void>
+struct AddsExtended : std::false_type {};
+template <class S>
+struct AddsExtended<S, std::void_t<decltype(S::addsExtended)>> : std::true_type {};
+
 template <class S>
 struct Extended {
   using Real = typename S::Real;
@@ -20,6 +26,7 @@ struct Extended {
 
   static CTC_INLINE Number add(Number a, Number b) {
     const V e = S::max(a.e, b.e);
+    if constexpr (AddsExtended<S>::value) return {S::addExtended(a.m, a.e, b.m, b.e), e};
     return {S::add(S::scale(a.m, S::sub(a.e, e)), S::scale(b.m, S::sub(b.e, e))), e};
   }
 

@@ -14,13 +14,13 @@ struct PosteriorGroup {
   using Real = typename S::Real;
   int32_t count = 0;
   int64_t frame[S::W];
+  int64_t entry[S::W];  // of the emissions
   Band band[S::W];
   Real blank[S::W];           // posterior of all blanks, not yet normalised
   Real norm[S::W];            // 1 / sum over the frame's states
   Real* posterior = nullptr;  // [W frames][lanes], valid inside each frame's band
   Real* occupancy = nullptr;  // [slots.padded][W]; after transposing, tiles of [W frames][W slots]
-  Real* softmax = nullptr;    // [W frames][slots.padded] exp(x - ref), where slots are classes
-  Real* scratch = nullptr;    // [C, whole vectors]; all 0 between frames for log-probabilities
+  Real* scratch = nullptr;    // [C, whole vectors]; all 0 between frames where rows are sparse
 };
 
 template <class S, class E>
@@ -63,23 +63,48 @@ struct GradientRows {
     }
   }
 
-  // Where slots are classes: the whole row from what is at hand.
-  static void writeFew(const PosteriorGroup<S>& group, const Slots<Real>& slots, int32_t f,
-                       Real inverse, Real scale, T* out) {
-    const V y = S::set(inverse * scale), p = S::set(group.norm[f] * scale);
+  // Gradient of logits at the slots k .. k + W - 1 of a frame of the group.
+  struct AtSlots {
+    const Real* tableM;
+    const Real* tableE;
+    const Real* occupancy;  // [slots, W of each W * W]
+    V y, p;
+
+    CTC_INLINE AtSlots(const PosteriorGroup<S>& group, const Emissions<S>& emissions, int32_t f,
+                       Real inverse, Real scale)
+        : tableM(emissions.mantissas(group.entry[f])),
+          tableE(emissions.exponents(group.entry[f])),
+          occupancy(group.occupancy + f * W),
+          y(S::set(inverse * scale)),
+          p(S::set(group.norm[f] * scale)) {}
+    CTC_INLINE V at(int32_t k) const {
+      const V softmax = S::scale(S::load(tableM + k), S::load(tableE + k));
+      return S::negMulAdd(S::load(occupancy + int64_t{k} * W), p, S::mul(softmax, y));
+    }
+  };
+
+  // Where slots are classes: the whole row.
+  static void writeFew(const PosteriorGroup<S>& group, const Emissions<S>& emissions,
+                       const Slots<Real>& slots, int32_t f, Real inverse, Real scale, T* out) {
+    const AtSlots gradient(group, emissions, f, inverse, scale);
+    int32_t k = 0;
+    for (; k + W <= slots.count; k += W) E::store(out + k, gradient.at(k));
+    if (k < slots.count) E::storePartial(out + k, gradient.at(k), slots.count - k);
+  }
+
+  // Where slots are few of many classes and the others have been written already.
+  static void writeSlots(const PosteriorGroup<S>& group, const Emissions<S>& emissions,
+                         const Slots<Real>& slots, int32_t f, Real inverse, Real scale, T* out) {
+    const AtSlots gradient(group, emissions, f, inverse, scale);
     for (int32_t k = 0; k < slots.count; k += W) {
-      const V softmax = S::load(group.softmax + f * slots.padded + k);
-      const V g = S::negMulAdd(S::load(group.occupancy + (k + f) * W), p, S::mul(softmax, y));
-      const int32_t rest = slots.count - k;
-      if (rest >= W) {
-        E::store(out + k, g);
-      } else {
-        E::storePartial(out + k, g, rest);
-      }
+      T some[W];
+      E::store(some, gradient.at(k));
+      const int32_t here = std::min(W, slots.count - k);
+      for (int32_t i = 0; i < here; ++i) out[slots.classOf[k + i]] = some[i];
     }
   }
 
-  // Where slots are few of many classes: the scratch row holds what the posteriors are taken from.
+  // Log-probabilities: the scratch row holds what the posteriors are taken from.
   static void subtract(const PosteriorGroup<S>& group, const Slots<Real>& slots, int32_t f,
                        Real scale) {
     const Real p = group.norm[f] * scale;

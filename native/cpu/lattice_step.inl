@@ -1,9 +1,11 @@
 // One frame of the lattice recursion in extended range.
 // Included inside a namespace and a target region.
 //
-// States come in pairs, lane i = (blank i, label i), i = 0 .. L (there is no label L: its emission
-// is zero). A row holds its vectors one after another, each as [blank m | blank e | label m | label
-// e], W numbers each. A state that no path has reached is zero.
+// States come in pairs, lane i = (blank i, label i), i = 0 .. L. A row holds its vectors one after
+// another, each as [blank m | blank e | label m | label e], W numbers each. A state that no path
+// has reached is zero. There is no label L, nor a lane beyond: alpha may fill them with any
+// numbers, since beta, which starts at blank L and never moves up, leaves them zero, and products
+// with them as well.
 //
 //   alpha:  blank'[i] = (blank[i] + label[i-1]) p(blank)
 //           label'[i] = (label[i] + (skip[i] ? blank[i] + label[i-1] : blank[i])) p(label[i])

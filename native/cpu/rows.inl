@@ -33,45 +33,13 @@ struct Rows {
     return S::maxOf(S::max(S::max(a, b), S::max(c, d)));
   }
 
-  // Sum of exp(x - ref) over the row. Classes that equal ref are counted, the others added up in
-  // short runs: next to a dominant 1, float32 would drop what a confident frame's loss is made of.
-  // NaN if any class is NaN or ref is infinite. `next` is fetched on the way.
-  static CTC_INLINE double sumExp(const T* row, int64_t classes, Real ref, const T* next) {
-    const V r = S::set(ref), zero = S::set(Real(0));
-    int64_t ones = 0;
-    double sum = 0;
-    int64_t i = 0;
-    const auto term = [&](V x, V& run) CTC_LAMBDA {
-      const V d = S::sub(x, r);
-      const auto one = S::equal(d, zero);
-      ones += S::count(one);
-      run = S::addUnless(one, run, Exp<S>::value(d));
-    };
-    while (i + 4 * W <= classes) {
-      const int64_t end = std::min(classes / (4 * W) * (4 * W), i + 64 * W);
-      V a = zero, b = zero, c = zero, d = zero;
-      for (; i < end; i += 4 * W) {
-        term(E::load(row + i), a);
-        term(E::load(row + i + W), b);
-        term(E::load(row + i + 2 * W), c);
-        term(E::load(row + i + 3 * W), d);
-        for (int64_t k = 0; k < 4 * W; k += lineElements) CTC_PREFETCH(next + i + k);
-      }
-      sum += static_cast<double>(S::sum(S::add(S::add(a, b), S::add(c, d))));
-    }
-    V run = zero;
-    each(row + i, classes - i, -inf, [&](V x, int64_t, int) CTC_LAMBDA { term(x, run); });
-    return static_cast<double>(ones) + (sum + static_cast<double>(S::sum(run)));
-  }
-
-  // out[c] = exp(x - ref) * factor; out has room for whole vectors. `next` is fetched on the way.
-  static CTC_INLINE void softmax(const T* row, int64_t classes, Real ref, Real factor, Real* out,
-                                 const T* next) {
-    const V r = S::set(ref), f = S::set(factor);
-    each(row, classes, -inf, [&](V x, int64_t c, int) CTC_LAMBDA {
-      CTC_PREFETCH(next + c);
-      S::store(out + c, S::mul(Exp<S>::value(S::sub(x, r)), f));
-    });
+  // Sum of exp(x - ref) over the row; the terms go to `terms` ([C, whole vectors]) unless that is
+  // null. Classes that equal ref are counted, the others added up in short runs: next to a dominant
+  // 1, float32 would drop what a confident frame's loss is made of. NaN if any class is NaN or ref
+  // is infinite. `next` is fetched on the way.
+  static double sumExp(const T* row, int64_t classes, Real ref, Real* terms, const T* next) {
+    return terms == nullptr ? sumExpTo<false>(row, classes, ref, nullptr, next)
+                            : sumExpTo<true>(row, classes, ref, terms, next);
   }
 
   // out[c] = exp(x) * factor for log-probabilities of any size.
@@ -82,20 +50,72 @@ struct Rows {
     });
   }
 
-  // Writes a finished row. Streaming keeps a large gradient from evicting what is still needed and
-  // saves reading the lines that it overwrites.
-  static CTC_INLINE void write(T* out, const Real* row, int64_t classes, bool streaming) {
+  // Writes a row times a factor. Streaming keeps a large gradient from evicting what is still
+  // needed and saves reading the lines that it overwrites.
+  static CTC_INLINE void write(T* out, const Real* row, int64_t classes, Real factor,
+                               bool streaming) {
+    const V times = S::set(factor);
     int64_t c = 0;
     if constexpr (E::native) {
       if (streaming) {
         const auto address = reinterpret_cast<uintptr_t>(out);
         const int64_t lead = static_cast<int64_t>((-address & (sizeof(V) - 1)) / sizeof(T));
-        for (; c < lead && c < classes; ++c) out[c] = row[c];
-        for (; c + W <= classes; c += W) S::stream(out + c, S::load(row + c));
+        for (; c < lead && c < classes; ++c) out[c] = row[c] * factor;
+        for (; c + W <= classes; c += W) {
+          S::stream(out + c, S::mul(S::load(row + c), times));
+        }
       }
     }
-    for (; c + W <= classes; c += W) E::store(out + c, S::load(row + c));
+    for (; c + W <= classes; c += W) {
+      E::store(out + c, S::mul(S::load(row + c), times));
+    }
     const int rest = static_cast<int>(classes - c);
-    if (rest > 0) E::storePartial(out + c, S::loadPartial(row + c, rest, Real(0)), rest);
+    if (rest > 0) {
+      E::storePartial(out + c, S::mul(S::loadPartial(row + c, rest, Real(0)), times), rest);
+    }
+  }
+
+ private:
+  template <bool Keep>
+  static CTC_INLINE double sumExpTo(const T* row, int64_t classes, Real ref, Real* terms,
+                                    const T* next) {
+    const V r = S::set(ref), zero = S::set(Real(0)), one = S::set(Real(1));
+    const int64_t whole = classes / (4 * W) * (4 * W);
+    double sum = 0;
+    int64_t ones = 0;
+    const auto term = [&](int64_t i) CTC_LAMBDA {
+      const V y = Exp<S>::value(S::sub(E::load(row + i), r));
+      if (Keep) S::store(terms + i, y);
+      return y;
+    };
+    const auto others = [&](V y, V& run) CTC_LAMBDA {
+      const auto top = S::equal(y, one);
+      ones += S::count(top);
+      run = S::addUnless(top, run, y);
+    };
+    for (int64_t begin = 0; begin < whole; begin += 16 * W) {
+      const int64_t end = std::min(whole, begin + 16 * W);
+      V all = zero;
+      for (int64_t i = begin; i < end; i += 4 * W) {
+        const V a = term(i), b = term(i + W), c = term(i + 2 * W), d = term(i + 3 * W);
+        all = S::add(all, S::add(S::add(a, b), S::add(c, d)));
+        for (int64_t k = 0; k < 4 * W; k += lineElements) CTC_PREFETCH(next + i + k);
+      }
+      // Only where a 1 may be among them.
+      if (!S::all(S::less(all, one))) {
+        all = zero;
+        for (int64_t i = begin; i < end; i += W) {
+          others(Keep ? S::load(terms + i) : term(i), all);
+        }
+      }
+      sum += static_cast<double>(S::sum(all));
+    }
+    V run = zero;
+    each(row + whole, classes - whole, -inf, [&](V x, int64_t c, int) CTC_LAMBDA {
+      const V y = Exp<S>::value(S::sub(x, r));
+      if (Keep) S::store(terms + whole + c, y);
+      others(y, run);
+    });
+    return static_cast<double>(ones) + (sum + static_cast<double>(S::sum(run)));
   }
 };

@@ -35,6 +35,16 @@ struct F32 {
     const __m256i bits = _mm256_castps_si256(_mm256_add_ps(low, _mm256_set1_ps(12582912.0f + 127)));
     return _mm256_mul_ps(m, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 23)));
   }
+  static constexpr bool addsExtended = true;
+  // Only the one with the smaller exponent is scaled; the sign of the difference picks it.
+  static CTC_INLINE V addExtended(V am, V ae, V bm, V be) {
+    const V d = _mm256_sub_ps(ae, be);
+    const V small = _mm256_blendv_ps(bm, am, d), large = _mm256_blendv_ps(am, bm, d);
+    const V down = _mm256_or_ps(d, _mm256_set1_ps(-0.0f));
+    const V low = _mm256_max_ps(_mm256_set1_ps(-127.0f), down);
+    const __m256i bits = _mm256_castps_si256(_mm256_add_ps(low, _mm256_set1_ps(12582912.0f + 127)));
+    return _mm256_fmadd_ps(small, _mm256_castsi256_ps(_mm256_slli_epi32(bits, 23)), large);
+  }
   static CTC_INLINE V pow2Parts(V t, V& whole) {
     t = _mm256_max_ps(_mm256_set1_ps(-200.0f), t);
     whole = _mm256_round_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);

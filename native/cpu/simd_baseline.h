@@ -11,6 +11,8 @@
 //   loadMask        from numbers whose bits are all 1 or all 0
 //   shiftUp         [last of previous, v[0], ..., v[W - 2]]
 //   shiftDown       [v[1], ..., v[W - 1], first of next]
+//   addExtended     optional, where addsExtended is declared: am * 2^ae + bm * 2^be, over
+//                     2^max(ae, be); the same bits as by scale()
 //   pow2Parts       f in [0, 1) and whole with 2^t = 2^f * scale(1, whole); any t, NaN stays
 //   addUnless       sum + (mask ? 0 : a)
 //   count           how many lanes of the mask are set

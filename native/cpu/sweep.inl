@@ -14,7 +14,7 @@ class Sweep final : public UtteranceKernel {
   using Row = Rows<S, E>;
   using Gradient = GradientRows<S, E>;
   static constexpr int W = S::W;
-  static constexpr int64_t run = Emissions<S>::most;
+  static constexpr int64_t run = Emissions<S>::run;
   // Exponents are exact while they stay below 2^24 (2^53); emissions split exactly below 2^14.
   static constexpr Real exponentRange = sizeof(Real) == 8 ? Real(1e300) : Real(1 << 22);
   static constexpr Real frameRange = sizeof(Real) == 8 ? Real(1e300) : Real(1 << 14);
@@ -82,35 +82,38 @@ class Sweep final : public UtteranceKernel {
   struct Inward {
     Part* h = nullptr;
     int64_t j = 0;
+    int64_t k = 0;  // j's place in its block
     const Real* source = nullptr;
     Band from{0, 0};
     double product = 1;  // of the rows' sums: one logarithm for many frames
     V lowest;
   };
 
-  // First sight of frame t: its reference and norm, and its emissions as entry i of the run.
+  // First sight of frame t: its reference and norm, and its emissions; of many classes the gradient
+  // too, but for the posteriors.
   template <int Table>
-  void lookFirst(Inward& c, int64_t t, int64_t next, int i) {
+  void lookFirst(Inward& c, int64_t t, int64_t next, int64_t entry) {
     using Emit = Emitter<S, E, Table>;
     Part& h = *c.h;
     const T* const row = u_.rowAt(h, t);
-    Emit::gather(row, u_.slots, h.emissions.inputs);
+    const auto inputs = Emit::inputs(row, u_.slots, h.emissions.inputs);
     Real ref;
-    double sum;
+    double sum = 0;
     if (u_.slots.everyClass) {
-      ref = Emit::maximum(u_.slots, h.emissions.inputs);
-      sum = Emit::template split<true>(u_.slots, ref, h.emissions, i, nullptr, &c.lowest);
+      ref = Emit::maximum(inputs);
+      sum = Emit::template split<true>(inputs, ref, h.emissions, entry, &c.lowest);
     } else if (u_.logits()) {
-      ref = Row::maximum(row, u_.problem.classes);
-      sum = Row::sumExp(row, u_.problem.classes, ref, u_.rowStart(next));
-      Emit::template split<true>(u_.slots, ref, h.emissions, i, nullptr, &c.lowest);
+      const int64_t classes = u_.problem.classes;
+      ref = Row::maximum(row, classes);
+      sum = Row::sumExp(row, classes, ref, h.group.scratch, u_.rowStart(next));
+      Emit::template split<true>(inputs, ref, h.emissions, entry, &c.lowest);
     } else {
-      ref = Emit::maximum(u_.slots, h.emissions.inputs);
+      ref = Emit::maximum(inputs);
       const bool masked = ref == -Row::inf;
-      if (masked || !Emit::allBelowInfinity(u_.slots, h.emissions.inputs)) h.nonfinite = true;
+      if (masked || !Emit::allBelowInfinity(inputs)) h.nonfinite = true;
       if (masked) ref = 0;
       h.logNorm -= static_cast<double>(ref);
-      Emit::template split<true>(u_.slots, ref, h.emissions, i, nullptr, &c.lowest);
+      Emit::template split<true>(inputs, ref, h.emissions, entry, &c.lowest);
       sum = 1;
     }
     if (u_.reference != nullptr) u_.reference[t] = ref;
@@ -119,7 +122,12 @@ class Sweep final : public UtteranceKernel {
       h.nonfinite = true;
       sum = 1;
     }
-    if (u_.inverse != nullptr) u_.inverse[t] = static_cast<Real>(1 / sum);
+    const Real inverse = static_cast<Real>(1 / sum);
+    if (u_.inverse != nullptr) u_.inverse[t] = inverse;
+    if (u_.early()) {
+      Row::write(u_.gradientRow(t), h.group.scratch, u_.problem.classes,
+                 inverse * static_cast<Real>(u_.problem.gradientScale), u_.problem.streaming);
+    }
     c.product *= sum;  // each in [1, C]
     if (c.product > 1e200) {
       h.logNorm += std::log(c.product);
@@ -127,19 +135,11 @@ class Sweep final : public UtteranceKernel {
     }
   }
 
-  // A later sight: the reference is known. softmax may be null.
+  // One frame of a half's own recursion, emission and target being those of place k in the block.
   template <int Table>
-  void lookAgain(Part& h, int64_t t, int i, Real* softmax) {
-    using Emit = Emitter<S, E, Table>;
-    Emit::gather(u_.rowAt(h, t), u_.slots, h.emissions.inputs);
-    Emit::template split<false>(u_.slots, u_.reference[t], h.emissions, i, softmax, nullptr);
-  }
-
-  // One frame of a half's own recursion, its emission being entry i.
-  template <int Table>
-  CTC_INLINE void advance(Part& h, int64_t j, int i, const Real* source, Band from, Real* target,
-                          Band to) {
-    const auto emission = Emitter<S, E, Table>::at(u_.slots, h.emissions, i, to);
+  CTC_INLINE void advance(Part& h, int64_t j, int64_t k, const Real* source, Band from,
+                          Real* target, Band to) {
+    const auto emission = Emitter<S, E, Table>::at(u_.slots, h.emissions, k, to);
     const bool renormalise = (j & 7) == 7;
     if (h.forward) {
       L::template step<true, Table, false, true>(source, from, target, to, u_.skip, emission,
@@ -151,16 +151,16 @@ class Sweep final : public UtteranceKernel {
   }
 
   template <int Table>
-  CTC_INLINE void stepInward(Inward& c, int i) {
+  CTC_INLINE void stepInward(Inward& c, int64_t i) {
     Part& h = *c.h;
     const int64_t j = c.j + i;
-    const int64_t k = j % h.blockFrames;
+    const int64_t k = c.k + i;
     if (k == 0 && j > 0 && u_.gradient()) {
       u_.copyRow(h.checkpoints + j / h.blockFrames * u_.row(), c.source, c.from);
     }
     const Band to = u_.bandAt(u_.frameAt(h, j));
-    Real* const target = h.kept + k * u_.row();
-    advance<Table>(h, j, i, c.source, c.from, target, to);
+    Real* const target = h.kept + (u_.gradient() ? k : j & 1) * u_.row();
+    advance<Table>(h, j, k, c.source, c.from, target, to);
     c.source = target;
     c.from = to;
   }
@@ -180,23 +180,26 @@ class Sweep final : public UtteranceKernel {
     }
     for (bool left = true; left && !u_.cancelled();) {
       left = false;
-      int ready[2] = {0, 0};
+      int64_t ready[2] = {0, 0};
       for (int c = 0; c < count; ++c) {
         Inward& cursor = cursors[c];
         const Part& h = *cursor.h;
-        ready[c] = static_cast<int>(std::min(run, h.count - cursor.j));
-        for (int i = 0; i < ready[c]; ++i) {
+        ready[c] = std::min({run, h.count - cursor.j, h.blockFrames - cursor.k});
+        for (int64_t i = 0; i < ready[c]; ++i) {
           const int64_t t = u_.frameAt(h, cursor.j + i);
-          lookFirst<Table>(cursor, t, h.forward ? t + 1 : t - 1, i);
+          lookFirst<Table>(cursor, t, h.forward ? t + 1 : t - 1, cursor.k + i);
         }
         left = left || cursor.j + ready[c] < h.count;
       }
-      for (int i = 0; i < run; ++i) {
+      for (int64_t i = 0; i < run; ++i) {
         if (i < ready[0]) stepInward<Table>(cursors[0], i);
         if (i < ready[1]) stepInward<Table>(cursors[1], i);
       }
-      cursors[0].j += ready[0];
-      cursors[1].j += ready[1];
+      for (int c = 0; c < count; ++c) {
+        cursors[c].j += ready[c];
+        cursors[c].k += ready[c];
+        if (cursors[c].k == cursors[c].h->blockFrames) cursors[c].k = 0;
+      }
     }
     for (int c = 0; c < count; ++c) {
       Part& h = *cursors[c].h;
@@ -218,56 +221,57 @@ class Sweep final : public UtteranceKernel {
     typename L::Crossing crossing{};
   };
 
-  // The kept rows of a block that inward() has overwritten since.
+  // The kept rows and emissions of a block that inward() has overwritten since.
   template <int Table>
   void recompute(Part& h, int64_t begin, int64_t end) {
+    using Emit = Emitter<S, E, Table>;
     const Real* source = h.checkpoints + begin / h.blockFrames * u_.row();
     Band from = u_.bandAt(h.forward ? begin - 1 : u_.problem.frames - begin);
     for (int64_t j = begin; j < end;) {
-      const int ready = static_cast<int>(std::min(run, end - j));
-      for (int i = 0; i < ready; ++i) lookAgain<Table>(h, u_.frameAt(h, j + i), i, nullptr);
-      for (int i = 0; i < ready; ++i, ++j) {
-        Real* const target = h.kept + (j - begin) * u_.row();
+      const int64_t ready = std::min(run, end - j);
+      for (int64_t i = 0; i < ready; ++i) {
+        const int64_t t = u_.frameAt(h, j + i);
+        const auto inputs = Emit::inputs(u_.rowAt(h, t), u_.slots, h.emissions.inputs);
+        Emit::template split<false>(inputs, u_.reference[t], h.emissions, j + i - begin, nullptr);
+      }
+      for (int64_t i = 0; i < ready; ++i, ++j) {
+        const int64_t k = j - begin;
+        Real* const target = h.kept + k * u_.row();
         const Band to = u_.bandAt(u_.frameAt(h, j));
-        advance<Table>(h, j, i, source, from, target, to);
+        advance<Table>(h, j, k, source, from, target, to);
         source = target;
         from = to;
       }
     }
   }
 
-  // Emissions of the next frames to cross, and room for them in the group; how many.
+  // Sees to it that the next frames to cross are kept and that the group has room for them; how
+  // many they are.
   template <int Table>
-  int prepare(Outward& c) {
+  int64_t prepare(Outward& c) {
     if (c.left == 0) return 0;
     Part& h = *c.h;
     if (c.left == c.begin) {
+      if (h.group.count > 0) flush(h);
       c.begin -= h.blockFrames;
       recompute<Table>(h, c.begin, c.left);
     }
-    const int64_t room = W - h.group.count;
-    const int ready = static_cast<int>(std::min({run, c.left - c.begin, room}));
-    for (int i = 0; i < ready; ++i) {
-      Real* const softmax = h.group.softmax == nullptr
-                                ? nullptr
-                                : h.group.softmax + (h.group.count + i) * u_.slots.padded;
-      lookAgain<Table>(h, u_.frameAt(h, c.left - 1 - i), i, softmax);
-    }
-    return ready;
+    return std::min({run, c.left - c.begin, int64_t{W - h.group.count}});
   }
 
   template <int Table>
-  CTC_INLINE void stepOutward(Outward& c, int i) {
+  CTC_INLINE void stepOutward(Outward& c) {
     Part& h = *c.h;
     const int64_t j = --c.left;
+    const int64_t k = j - c.begin;
     const int64_t t = u_.frameAt(h, j);
     const int32_t f = h.group.count++;
     const Band to = u_.bandAt(t);
     Real* const target = h.cross[c.crossed & 1];
     const bool renormalise = ((c.before + c.crossed) & 7) == 7;
-    c.crossing.kept = h.kept + (j - c.begin) * u_.row();
+    c.crossing.kept = h.kept + k * u_.row();
     c.crossing.labelPosterior = h.group.posterior + int64_t{f} * u_.lanes;
-    const auto emission = Emitter<S, E, Table>::at(u_.slots, h.emissions, i, to);
+    const auto emission = Emitter<S, E, Table>::at(u_.slots, h.emissions, k, to);
     if (h.forward) {
       L::template step<false, Table, true, true>(c.source, c.from, target, to, u_.skip, emission,
                                                  renormalise, &c.crossing);
@@ -279,6 +283,7 @@ class Sweep final : public UtteranceKernel {
     c.source = target;
     c.from = to;
     h.group.frame[f] = t;
+    h.group.entry[f] = k;
     h.group.band[f] = to;
     h.group.blank[f] = c.crossing.blankPosterior;
     h.group.norm[f] = 1 / c.crossing.total;
@@ -303,10 +308,10 @@ class Sweep final : public UtteranceKernel {
       h.group.count = 0;
     }
     while ((cursors[0].left > 0 || cursors[1].left > 0) && !u_.cancelled()) {
-      const int ready[2] = {prepare<Table>(cursors[0]), prepare<Table>(cursors[1])};
-      for (int i = 0; i < run; ++i) {
-        if (i < ready[0]) stepOutward<Table>(cursors[0], i);
-        if (i < ready[1]) stepOutward<Table>(cursors[1], i);
+      const int64_t ready[2] = {prepare<Table>(cursors[0]), prepare<Table>(cursors[1])};
+      for (int64_t i = 0; i < run; ++i) {
+        if (i < ready[0]) stepOutward<Table>(cursors[0]);
+        if (i < ready[1]) stepOutward<Table>(cursors[1]);
       }
       for (int c = 0; c < count; ++c) {
         Part& h = *cursors[c].h;
@@ -315,28 +320,31 @@ class Sweep final : public UtteranceKernel {
     }
   }
 
-  // Writes the gradient rows of the group's frames.
+  // Writes the gradient rows of the group's frames, or what is still missing of them.
   void flush(Part& h) {
     PosteriorGroup<S>& group = h.group;
-    Gradient::occupancies(group, u_.slots, u_.lanes);
     const UtteranceProblem& p = u_.problem;
+    if (u_.early()) {
+      for (int32_t f = 0; f < group.count; ++f) {
+        const T* const out = u_.gradientRow(group.frame[f]);
+        for (int32_t k = 0; k < u_.slots.count; ++k) CTC_PREFETCH(out + u_.slots.classOf[k]);
+      }
+    }
+    Gradient::occupancies(group, u_.slots, u_.lanes);
     const Real scale = static_cast<Real>(p.gradientScale);
     for (int32_t f = 0; f < group.count; ++f) {
       const int64_t t = group.frame[f];
-      T* const out = static_cast<T*>(p.gradient) + t * p.gradientFrameStride;
+      T* const out = u_.gradientRow(t);
       if (u_.slots.everyClass) {
-        Gradient::writeFew(group, u_.slots, f, u_.inverse[t], scale, out);
-        continue;
+        Gradient::writeFew(group, h.emissions, u_.slots, f, u_.inverse[t], scale, out);
+      } else if (u_.logits()) {
+        Gradient::writeSlots(group, h.emissions, u_.slots, f, u_.inverse[t], scale, out);
+      } else {
+        if (!u_.sparse()) Row::exponentials(u_.rowAt(h, t), p.classes, scale, group.scratch);
+        Gradient::subtract(group, u_.slots, f, scale);
+        Row::write(out, group.scratch, p.classes, Real(1), p.streaming);
+        if (u_.sparse()) Gradient::clear(group, u_.slots);
       }
-      if (u_.logits()) {
-        Row::softmax(u_.rowAt(h, t), p.classes, u_.reference[t], u_.inverse[t] * scale,
-                     group.scratch, u_.rowStart(h.forward ? t - 1 : t + 1));
-      } else if (!u_.sparse()) {
-        Row::exponentials(u_.rowAt(h, t), p.classes, scale, group.scratch);
-      }
-      Gradient::subtract(group, u_.slots, f, scale);
-      Row::write(out, group.scratch, p.classes, p.streaming);
-      if (u_.sparse()) Gradient::clear(group, u_.slots);
     }
     group.count = 0;
   }

@@ -8,9 +8,9 @@ struct Half {
   using Real = typename S::Real;
   bool forward = true;      // alpha over the first frames, or beta over the last
   int64_t count = 0;        // frames
-  int64_t blockFrames = 0;  // whose rows are kept at once
+  int64_t blockFrames = 0;  // whose rows and emissions are kept at once
   int64_t blocks = 0;
-  Real* kept = nullptr;                 // [blockFrames][row]
+  Real* kept = nullptr;                 // [blockFrames][row]; two rows for the loss alone
   Real* checkpoints = nullptr;          // [blocks][row]: the row before each block
   Real* middle = nullptr;               // [row]: the row at the middle
   Real* cross[2] = {nullptr, nullptr};  // [row] each: the other recursion, passing through
@@ -30,8 +30,9 @@ class Utterance {
   using L = Lattice<S>;
   static constexpr int W = S::W;
   static constexpr int32_t fewClasses = 64;  // up to here every class is a slot
-  // Kept rows of a half; more are recomputed from checkpoints. Both halves' fit into an L2 cache.
-  static constexpr int64_t blockBytes = 192 << 10;
+  // What a half keeps of its rows and emissions; the others are recomputed from checkpoints. Both
+  // halves' fit into an L2 cache.
+  static constexpr int64_t blockBytes = 384 << 10;
 
   Utterance(const UtteranceProblem& p, Arena& arena)
       : problem(p), lanes((p.labelCount + 1 + W - 1) / W * W) {
@@ -51,7 +52,6 @@ class Utterance {
     slots.classOf = arena.take<int32_t>(slots.padded);
     slots.ofLane = arena.take<int32_t>(lanes);
     slots.used = arena.take<Real>(slots.padded);
-    slots.notBlank = arena.take<Real>(slots.padded);
     skip = arena.take<Real>(lanes);
     if (gradient()) reference = arena.take<Real>(p.frames);
     if (gradient() && logits()) inverse = arena.take<Real>(p.frames);
@@ -61,10 +61,13 @@ class Utterance {
     fillSlots(slotOf);
     slots.end = (slots.count + W - 1) / W * W;
     for (Half<S, E>& h : half) {
-      std::fill(h.emissions.tableM, h.emissions.tableM + Emissions<S>::most * slots.padded,
-                Real(1));
-      std::fill(h.emissions.tableE, h.emissions.tableE + Emissions<S>::most * slots.padded,
-                Extended<S>::zeroExponent);
+      // The table is looked up whole: what lies beyond the last slot must be numbers.
+      for (int64_t i = 0; slots.end < slots.padded && i < h.blockFrames; ++i) {
+        std::fill(h.emissions.mantissas(i) + slots.end, h.emissions.mantissas(i) + slots.padded,
+                  Real(1));
+        std::fill(h.emissions.exponents(i) + slots.end, h.emissions.exponents(i) + slots.padded,
+                  Extended<S>::zeroExponent);
+      }
       if (h.group.scratch != nullptr && sparse()) {
         std::fill(h.group.scratch, h.group.scratch + p.classes, Real(0));
       }
@@ -75,6 +78,8 @@ class Utterance {
   bool gradient() const { return problem.gradient != nullptr; }
   // Gradient rows that are 0 but at the slots.
   bool sparse() const { return !logits() && problem.gradientOf == GradientOf::input; }
+  // Many classes, whose softmax is the gradient but at the slots: written once, at first sight.
+  bool early() const { return logits() && gradient() && !slots.everyClass; }
   int64_t row() const { return int64_t{4} * lanes; }
 
   // Lane i can be reached by frame t if i <= t, and can still reach the end if L - 1 - i frames or
@@ -88,6 +93,10 @@ class Utterance {
 
   int64_t frameAt(const Half<S, E>& h, int64_t j) const {
     return h.forward ? j : problem.frames - 1 - j;
+  }
+
+  T* gradientRow(int64_t t) const {
+    return static_cast<T*>(problem.gradient) + t * problem.gradientFrameStride;
   }
 
   // Frame t as neighbouring numbers. The pointer of a frame that is only to be fetched early.
@@ -132,23 +141,27 @@ class Utterance {
  private:
   void slice(Half<S, E>& h, Arena& arena) {
     const int64_t rowBytes = row() * static_cast<int64_t>(sizeof(Real));
-    h.blockFrames = 2;
+    const int64_t entryBytes = 2 * slots.padded * static_cast<int64_t>(sizeof(Real));
+    constexpr int64_t run = Emissions<S>::run;
+    h.blockFrames = run;
     if (gradient()) {
       // With blocks of sqrt(count) frames rows and checkpoints take the least room; shorter ones
       // that stay in the cache are worth up to twice that.
       const int64_t root = static_cast<int64_t>(std::sqrt(static_cast<double>(h.count))) + 1;
-      h.blockFrames = std::max(blockBytes / rowBytes, root / 4);
+      const int64_t most = std::max(blockBytes / (rowBytes + entryBytes), root / 4);
+      h.blockFrames = std::max(run, most / run * run);
     }
     h.blockFrames = std::max<int64_t>(1, std::min(h.blockFrames, h.count));
     h.blocks = (h.count + h.blockFrames - 1) / h.blockFrames;
-    h.kept = arena.take<Real>(h.blockFrames * row());
+    h.kept = arena.take<Real>((gradient() ? h.blockFrames : 2) * row());
     h.checkpoints = arena.take<Real>((gradient() && h.blocks > 1 ? h.blocks : 1) * row());
     h.middle = arena.take<Real>(row());
     h.cross[0] = arena.take<Real>(row());
     h.cross[1] = arena.take<Real>(row());
-    h.emissions.inputs = arena.take<Real>(slots.padded);
-    h.emissions.tableM = arena.take<Real>(Emissions<S>::most * slots.padded);
-    h.emissions.tableE = arena.take<Real>(Emissions<S>::most * slots.padded);
+    h.emissions.padded = slots.padded;
+    if (!slots.everyClass) h.emissions.inputs = arena.take<Real>(slots.padded);
+    h.emissions.tableM = arena.take<Real>(h.blockFrames * slots.padded);
+    h.emissions.tableE = arena.take<Real>(h.blockFrames * slots.padded);
     if (table == 0) {
       h.emissions.laneM = arena.take<Real>(lanes);
       h.emissions.laneE = arena.take<Real>(lanes);
@@ -157,11 +170,7 @@ class Utterance {
     if (!gradient()) return;
     h.group.posterior = arena.take<Real>(int64_t{W} * lanes);
     h.group.occupancy = arena.take<Real>(int64_t{W} * slots.padded);
-    if (slots.everyClass) {
-      h.group.softmax = arena.take<Real>(int64_t{W} * slots.padded);
-    } else {
-      h.group.scratch = arena.take<Real>((problem.classes + W - 1) / W * W);
-    }
+    if (!slots.everyClass) h.group.scratch = arena.take<Real>((problem.classes + W - 1) / W * W);
   }
 
   // slotOf: [C] room for the class -> slot map, unused where slots are classes.
@@ -184,7 +193,6 @@ class Utterance {
       }
     }
     for (int32_t k = 0; k < slots.padded; ++k) {
-      slots.notBlank[k] = mask(k != slots.blank);
       slots.used[k] = mask(slots.everyClass ? k == slots.blank : k < slots.count);
     }
     for (int32_t i = 0; i < lanes; ++i) {

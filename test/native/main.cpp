@@ -1,5 +1,6 @@
 // Runs every registered test, or those whose name contains one of the arguments.
 // Closes with "N passed, N failed"; the exit code is 1 when a test failed or none ran.
+// --isas prints the instruction sets that NODE_CTC_ISA may name here, one a line.
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "check.h"
+#include "cpu/dispatch.h"
 
 namespace ctc::test {
 namespace {
@@ -72,4 +74,15 @@ int run(int argc, char** argv) {
 
 }  // namespace ctc::test
 
-int main(int argc, char** argv) { return ctc::test::run(argc, argv); }
+int main(int argc, char** argv) {
+  if (ctc::isaProblem() != nullptr) {
+    std::printf("%s\n", ctc::isaProblem());
+    return 1;
+  }
+  if (argc == 2 && std::strcmp(argv[1], "--isas") == 0) {
+    const ctc::IsaList isas = ctc::availableIsas();
+    for (int i = 0; i < isas.count; ++i) std::printf("%s\n", isas.names[i]);
+    return 0;
+  }
+  return ctc::test::run(argc, argv);
+}

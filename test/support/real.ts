@@ -12,7 +12,14 @@ interface Corpus {
   /** Every step-th utterance has its early checkpoints packed. */
   step: number;
   reductions: Record<Checkpoint | 'final_f16' | 'final_shuffled', { sum: number; mean: number }>;
-  utterances: (Record<`loss_${string}`, number> & { id: string; frames: number })[];
+  /** Of greedy decoding, as recorded when the models were trained. */
+  cer: Record<Checkpoint, number>;
+  utterances: (Record<`loss_${string}`, number> & {
+    id: string;
+    frames: number;
+    greedy: string;
+    cer: number;
+  })[];
 }
 
 export type Checkpoint = 'final' | 'mid' | 'early';
@@ -32,6 +39,17 @@ export interface RealBatch {
 const packed = readPacked<{ corpora: Corpus[] }>(fixture('real.bin.br'));
 
 export const corpora = packed.meta.corpora;
+
+/** Where things truly are: [start, end] in frames, which have fractions. */
+export interface TrueTimes {
+  id: string;
+  spans: [start: number, end: number][];
+}
+
+/** The characters of each OCR line, the words of each utterance. */
+export function trueTimes(): { ocr: TrueTimes[]; speech: (TrueTimes & { words: string[] })[] } {
+  return readPacked<ReturnType<typeof trueTimes>>(fixture('times.bin.br')).meta;
+}
 
 /** The final model's outputs; `losses` says which of PyTorch's numbers go with them. */
 export function finalBatch(
@@ -83,10 +101,27 @@ function readNpy(file: string): Float32Array {
 }
 
 function readTargets(folder: string, manifest: string): number[][] {
-  const tokens = readFileSync(join(folder, 'tokens.txt'), 'utf8').replace(/\n$/, '').split('\n');
-  const lines = readFileSync(join(folder, manifest), 'utf8').trim().split('\n');
-  return lines.map((line) => {
-    const { text } = JSON.parse(line) as { text: string };
+  const tokens = tokensIn(folder);
+  return textsIn(folder, manifest).map((text) => {
     return [...text].map((symbol) => tokens.indexOf(symbol));
   });
+}
+
+function tokensIn(folder: string): string[] {
+  return readFileSync(join(folder, 'tokens.txt'), 'utf8').replace(/\n$/, '').split('\n');
+}
+
+function textsIn(folder: string, manifest: string): string[] {
+  const lines = readFileSync(join(folder, manifest), 'utf8').trim().split('\n');
+  return lines.map((line) => (JSON.parse(line) as { text: string }).text);
+}
+
+/** The symbols of the classes. */
+export function readTokens({ name }: Corpus): string[] {
+  return tokensIn(join(root, 'examples', 'data', name));
+}
+
+/** The true texts of all utterances. */
+export function readTexts({ name }: Corpus): string[] {
+  return textsIn(join(root, 'examples', 'data', name), 'manifest.jsonl');
 }

@@ -35,7 +35,8 @@ struct AlignProblem {
 
 // Ties between equally probable predecessors are broken the same way everywhere: staying in a state
 // wins over advancing, advancing by one state over skipping a blank; at the last frame the last
-// label wins over the blank after it.
+// label wins over the blank after it. In a star alone, advancing wins over staying: it takes only
+// frames that its neighbours do not score as high.
 // badArgument: as for the loss. O(T L) time. Memory per utterance: a few numbers a frame, 16 L
 // bytes for every 1024 frames, and at most 17 MB. Results do not depend on the batch or the
 // threads.

@@ -22,7 +22,7 @@ struct DecodedPath {
   std::vector<int32_t> words;       // with a lexicon: which of its words these are
 };
 
-// One utterance's answer. `infeasible`: nothing survived the masks or the lexicon; no paths.
+// One utterance's answer. `infeasible`: the guide let no hypothesis end; no paths.
 // `nonfinite`: a frame holds NaN, +Infinity, or nothing but -Infinity; no paths.
 struct Decoded {
   Status status = Status::ok;

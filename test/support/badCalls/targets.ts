@@ -162,6 +162,15 @@ export const targetRows: Row[] = [
     () => ({ input: { data: new Float32Array(40), shape: [8, 5] }, targets: [[1, 2]] }),
     'targets holds arrays; an input of shape [T, C] takes one array of labels: for a batch of one give the input as [T, 1, C]',
   ),
+  range(
+    'more labels in one utterance than a lattice holds, out of one number',
+    'INVALID_LENGTH',
+    targets(
+      { data: [1], shape: [2, 2 ** 31 - 1], strides: [0, 0] },
+      { targetLengths: [1, 2 ** 31 - 1] },
+    ),
+    'utterance 1 has 2147483647 labels; the most is 134217727',
+  ),
 ];
 
 export const infeasibleRows: Row[] = [

@@ -1,21 +1,25 @@
-// `node-ctc info`: what is installed and what of it loads.
+// `node-ctc doctor`: what is installed, what of it loads, and why something does not.
 
 import type { Command } from 'commander';
 
 export function register(program: Command): void {
   program
-    .command('info')
-    .description('Show what is installed and loaded, and the instruction set in use.')
+    .command('doctor')
+    .alias('info')
+    .description(
+      'Show what is installed and loaded, the instruction set in use, and which devices can be used.',
+    )
     .option('--json', 'write one JSON object')
     .action(run);
 }
 
 async function run({ json }: { json?: boolean }): Promise<void> {
-  const { info } = await import('../info.js');
+  const [{ info }, { devices }] = await Promise.all([import('../info.js'), import('../device.js')]);
   const facts = info();
   const node = `${process.version} ${process.platform} ${process.arch}`;
+  const found = devices();
   if (json) {
-    process.stdout.write(`${JSON.stringify({ ...facts, node })}\n`);
+    process.stdout.write(`${JSON.stringify({ ...facts, node, devices: found })}\n`);
     return;
   }
   const others = facts.isas.filter((name) => name !== facts.isa);
@@ -26,6 +30,7 @@ async function run({ json }: { json?: boolean }): Promise<void> {
     ['addon', facts.binary],
     ['instructions', `${facts.isa}${choice}`],
     ['threads', String(facts.threads)],
+    ...found.map(({ device, usable, reason }) => [device, usable ? 'usable' : `no: ${reason}`]),
   ];
   for (const [name, value] of lines) process.stdout.write(`${name!.padEnd(14)}${value}\n`);
 }

@@ -1,0 +1,157 @@
+// `node-ctc align`: the options, and the run from files to times.
+
+import { type Command, Option } from 'commander';
+import { exitCodes, UsageError } from './exit.js';
+import {
+  type ArrayOptions,
+  addArrayOptions,
+  addRunOptions,
+  exitHelp,
+  fileHelp,
+  numberFrom,
+  type RunOptions,
+} from './options.js';
+
+interface AlignOptions extends ArrayOptions, RunOptions {
+  format: 'text' | 'json' | 'ctm' | 'textgrid';
+  tier: 'words' | 'characters';
+  frameSeconds?: number;
+  wordDelimiter?: string;
+  star?: string;
+  starMeans: 'anything' | 'label';
+  outDir?: string;
+}
+
+const examples = `
+Examples:
+  # When each word comes, in frames, or with --frame-seconds in seconds
+  node-ctc align logits.npy manifest.jsonl --tokens tokens.txt --frame-seconds 0.02
+
+  # A CTM file of all utterances
+  node-ctc align logits.npy manifest.jsonl --tokens tokens.txt \\
+    --frame-seconds 0.02 --format ctm > words.ctm
+
+  # A Praat TextGrid for each utterance, with a tier of words and one of characters
+  node-ctc align logits.npy manifest.jsonl --tokens tokens.txt \\
+    --frame-seconds 0.02 --format textgrid --out-dir grids
+
+  # Transcripts with gaps: a * in a text stands for anything
+  node-ctc align logits.npy partial.jsonl --tokens tokens.txt --star '*'
+
+Files:
+  ${fileHelp.logits}
+  ${fileHelp.manifest}
+  ${fileHelp.tokens}
+
+${exitHelp('some utterances could not be aligned')}`;
+
+export function register(program: Command): void {
+  const command = program
+    .command('align')
+    .description(
+      'Find when each word and character of the texts of MANIFEST.jsonl comes in the model outputs of LOGITS.npy (forced alignment), with mean probabilities.',
+    )
+    .usage('<LOGITS.npy> <MANIFEST.jsonl> --tokens <file> [options]')
+    .argument('<LOGITS.npy>', 'the model outputs')
+    .argument('<MANIFEST.jsonl>', 'ids, texts and frames');
+  addArrayOptions(command)
+    .addOption(
+      new Option('--format <format>', 'what to write')
+        .choices(['text', 'json', 'ctm', 'textgrid'])
+        .default('text'),
+    )
+    .addOption(
+      new Option('--tier <tier>', 'what text and CTM have a line for')
+        .choices(['words', 'characters'])
+        .default('words'),
+    )
+    .option('--frame-seconds <s>', 'seconds from one frame to the next', numberFrom(1e-6, 1e6))
+    .option(
+      '--word-delimiter <token>',
+      'the token between words, or the beginning of the tokens that start one (default: the space, else no words)',
+    )
+    .option('--star <symbol>', 'stands in the texts for what they leave out')
+    .addOption(
+      new Option('--star-means <what>', 'any speech or silence, or one unknown label')
+        .choices(['anything', 'label'])
+        .default('anything'),
+    )
+    .option('--out-dir <folder>', 'where TextGrid files go, one for each utterance');
+  addRunOptions(command, {
+    json: 'the same as --format json: an object per utterance, then a summary',
+    failed: 'an utterance could not be aligned',
+  })
+    .addHelpText('after', examples)
+    .action(run);
+}
+
+async function run(logits: string, manifest: string, options: AlignOptions): Promise<void> {
+  const { frameSeconds, outDir, tier, json } = options;
+  if (json && options.format !== 'text' && options.format !== 'json') {
+    throw new UsageError(`--json and --format ${options.format} exclude each other`);
+  }
+  const format = json ? 'json' : options.format;
+  if ((format === 'ctm' || format === 'textgrid') && frameSeconds === undefined) {
+    throw new UsageError(
+      `--format ${format} has times in seconds: give --frame-seconds, the model's step (0.02 for 20 ms)`,
+    );
+  }
+  if (outDir !== undefined && format !== 'textgrid') {
+    throw new UsageError('--out-dir is for --format textgrid; the others write to standard output');
+  }
+  const [evaluation, alignment, npy, manifests, tokenFiles, { showWarning }, report] =
+    await Promise.all([
+      import('./evaluate.js'),
+      import('./alignment.js'),
+      import('../io/npy.js'),
+      import('../io/manifest.js'),
+      import('../io/tokens.js'),
+      import('./lossReport.js'),
+      import('./alignReport.js'),
+    ]);
+  const interrupt = new AbortController();
+  // Once: a second Ctrl-C ends the process at once.
+  process.once('SIGINT', () => interrupt.abort());
+
+  const file = await npy.NpyFile.open(logits, { bfloat16: options.bfloat16 });
+  try {
+    const rows = await manifests.readManifest(manifest);
+    const tokens = await tokenFiles.readTokens(options.tokens);
+    const warnings: string[] = [];
+    const warn = (message: string) => {
+      warnings.push(message);
+      showWarning(message);
+    };
+    if (file.trailingBytes > 0) {
+      warn(`${logits}: ${file.trailingBytes} bytes after the array are ignored`);
+    }
+    const prepared = evaluation.prepare(file, rows, tokens, {
+      layout: options.layout,
+      input: options.input,
+      blank: options.blank,
+      threads: options.threads,
+      signal: interrupt.signal,
+      warn,
+    });
+    if (format === 'textgrid' && outDir === undefined && prepared.utterances > 1) {
+      throw new UsageError(
+        `${prepared.utterances} utterances make as many TextGrid files: give --out-dir`,
+      );
+    }
+    const plan = alignment.planAlignment(prepared, tokens, options);
+    const shape = { tier, frameSeconds };
+    const reporter = {
+      text: () => report.textReporter(plan, shape),
+      json: () => report.jsonReporter(plan, shape, warnings),
+      ctm: () => report.ctmReporter(shape, warn),
+      textgrid: () => report.textGridReporter(shape, outDir),
+    }[format]();
+    for await (const record of alignment.alignAll(plan)) {
+      await reporter.record(record);
+      if (record.status !== 'ok' && options.strict) process.exitCode = exitCodes.badUtterances;
+    }
+    reporter.finish();
+  } finally {
+    await file.close();
+  }
+}

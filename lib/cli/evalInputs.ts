@@ -1,0 +1,120 @@
+// Opens what `node-ctc eval` is given and checks that it belongs together.
+
+import { Writing } from '../eval/reference.js';
+import { openRows } from '../eval/rows.js';
+import type { RunOptions } from '../eval/run.js';
+import { settingsOf } from '../eval/settings.js';
+import type { StreamOptions } from '../eval/stream.js';
+import { fileError } from '../io/file.js';
+import { openStream } from '../io/jsonlStream.js';
+import { type ArraySource, openSource } from '../io/openSource.js';
+import { readTokens, type Tokens } from '../io/tokens.js';
+import { UsageError } from './exit.js';
+import { checkTokens, chooseBlank } from './model.js';
+import { count } from './terminal.js';
+
+interface Given {
+  tokens: string;
+  blank?: number;
+  layout: 'TNC' | 'NTC';
+  input: 'logits' | 'logProbs';
+  array?: string;
+  idColumn?: string;
+  bfloat16?: boolean;
+  wordDelimiter?: string;
+  worst: number;
+  threads?: number;
+}
+
+type Inputs = Pick<RunOptions, 'source' | 'rows' | 'settings' | 'engine'>;
+type StreamInputs = Pick<StreamOptions, 'stream' | 'choices' | 'engine' | 'checkClasses'>;
+
+/** Throws `ERR_CTC_FILE` and UsageError. */
+export async function openInputs(
+  data: readonly string[],
+  manifest: string,
+  options: Given,
+  warn: (message: string) => void,
+  signal: AbortSignal,
+): Promise<Inputs> {
+  const { layout, array, bfloat16, idColumn } = options;
+  const tokens = await readTokens(options.tokens);
+  const source = await openSource(data, { layout, bfloat16, array, idColumn });
+  try {
+    source.warnings.forEach(warn);
+    checkTokens(tokens, source.classes, source.paths[0]!);
+    const { engine, choices } = chooseModel(tokens, source.classes, options, signal);
+    const rows = await openRows(manifest);
+    checkCount(source, rows, layout);
+    const counted = { utterances: rows.count, sha256: rows.sha256 };
+    const settings = settingsOf(source, { ...choices, manifest: counted });
+    return { source, rows, settings, engine };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** For utterances in JSON Lines, from standard input where `path` is '-'. Throws as `openInputs`. */
+export async function openStreamInputs(
+  path: string,
+  options: Given,
+  signal: AbortSignal,
+): Promise<StreamInputs> {
+  const tokens = await readTokens(options.tokens);
+  const { engine, choices } = chooseModel(tokens, tokens.symbols.length, options, signal);
+  const stream = openStream(path);
+  const checkClasses = (classes: number) => checkTokens(tokens, classes, stream.path);
+  return { stream, choices, engine, checkClasses };
+}
+
+function chooseModel(
+  tokens: Tokens,
+  classes: number,
+  { blank: given, input, layout, array, wordDelimiter, worst, threads }: Given,
+  signal: AbortSignal,
+): Pick<StreamInputs, 'engine' | 'choices'> {
+  const { symbols } = tokens;
+  const blank = chooseBlank(tokens, classes, given);
+  const writing = makeWriting(symbols, blank, wordDelimiter);
+  const delimiter = writing.delimiter ?? null;
+  return {
+    engine: { input, blank, writing, threads, signal },
+    choices: {
+      input,
+      layout,
+      array: array ?? null,
+      blank,
+      wordDelimiter: delimiter,
+      worst,
+      symbols,
+    },
+  };
+}
+
+function makeWriting(symbols: string[], blank: number, delimiter: string | undefined): Writing {
+  try {
+    return new Writing(symbols, blank, delimiter === '' ? null : delimiter);
+  } catch (error) {
+    throw new UsageError(`--word-delimiter: ${(error as Error).message}`);
+  }
+}
+
+/** Without ids, row n belongs to utterance n, so that there must be as many. */
+function checkCount(
+  source: ArraySource,
+  rows: { path: string; count: number },
+  layout: 'TNC' | 'NTC',
+): void {
+  if (source.keyed || rows.count === source.count) return;
+  const { shape } = source;
+  const read = shape && ` (${shape.join(' x ')}, read as ${shape.length === 2 ? 'T x C' : layout})`;
+  const swapped = shape?.length === 3 && shape[layout === 'TNC' ? 0 : 1] === rows.count;
+  throw fileError(
+    rows.path,
+    `has ${count(rows.count, 'row')} and ${source.paths.join(', ')} holds ${count(source.count, 'utterance')}${read ?? ''}`,
+    swapped
+      ? `With --layout ${layout === 'TNC' ? 'NTC' : 'TNC'} they agree`
+      : 'Give one row for each utterance, in the order of the data',
+  );
+}

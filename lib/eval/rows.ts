@@ -1,0 +1,35 @@
+// The manifest as the rows of a run, with a hash that tells it from a later one. It is read twice and
+// never held: once to count and check it, and row by row as the run needs it.
+
+import { createHash } from 'node:crypto';
+import { readPieces } from '../io/lines.js';
+import { type ManifestRow, manifestRows } from '../io/manifest.js';
+import type { Rows } from './reader.js';
+
+/** Throws `ERR_CTC_FILE`. */
+export async function openRows(path: string): Promise<Rows> {
+  const hash = createHash('sha256');
+  async function* pieces() {
+    for await (const piece of readPieces(path)) {
+      hash.update(piece);
+      yield piece;
+    }
+  }
+  let count = 0;
+  for await (const _ of manifestRows(path, { pieces: pieces(), distinct: false })) count += 1;
+  return {
+    path,
+    count,
+    sha256: hash.digest('hex'),
+    slice: (start, end) => rowsOf(path, start, end),
+  };
+}
+
+async function* rowsOf(path: string, start: number, end: number): AsyncGenerator<ManifestRow> {
+  let index = 0;
+  for await (const row of manifestRows(path)) {
+    if (index >= end) return;
+    if (index >= start) yield row;
+    index += 1;
+  }
+}

@@ -1,0 +1,166 @@
+// Every instruction set of this machine, through its table of kernels: the two halves of a phase
+// apart or together, narrow and wide.
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "check.h"
+#include "cpu/dispatch.h"
+#include "ctc/lattice.h"
+#include "loss_case.h"
+
+using namespace ctc;
+using namespace ctc::test;
+
+namespace {
+
+constexpr DType dtypes[] = {DType::float32, DType::float64, DType::float16, DType::bfloat16};
+
+// A case of one utterance that has enough frames.
+Outcome runKernel(const Kernels& kernels, const LossCase& c, bool wide, bool apart) {
+  const std::vector<uint8_t> input = encode(c.values, c.dtype);
+  Outcome out;
+  out.bytes.assign(input.size(), 0);
+  UtteranceProblem p;
+  p.data = input.data();
+  p.dtype = c.dtype;
+  p.frames = c.lengths[0];
+  p.classes = c.classes;
+  p.frameStride = c.classes;
+  p.labels = c.targets[0].data();
+  p.labelCount = static_cast<int32_t>(c.targets[0].size());
+  p.blank = c.blank;
+  p.inputKind = c.kind;
+  p.gradientOf = c.gradientOf;
+  p.gradientScale = c.scale(0);
+  p.gradient = out.bytes.data();
+  p.gradientFrameStride = c.classes;
+  Arena arena;
+  arena.startCounting();
+  CHECK(kernels.make(p, wide, arena) == nullptr);
+  arena.reserve(arena.stopCounting());
+  UtteranceKernel* const kernel = kernels.make(p, wide, arena);
+  if (apart) {
+    kernel->inward(1);
+    kernel->inward(0);
+  } else {
+    kernel->inward();
+  }
+  const Meeting meeting = kernel->meet();
+  // The narrow kernel may decline; the batch then asks the wide one, which must not.
+  if (meeting.needsWide) {
+    CHECK(!wide && c.dtype != DType::float64);
+    Outcome again = runKernel(kernels, c, true, apart);
+    again.handedOver = true;
+    return again;
+  }
+  out.losses = {meeting.loss};
+  out.status = {meeting.status};
+  if (meeting.status == Status::ok) {
+    if (apart) {
+      kernel->outward(1);
+      kernel->outward(0);
+    } else {
+      kernel->outward();
+    }
+  }
+  out.gradient = decode(out.bytes, c.dtype);
+  return out;
+}
+
+template <class Body>
+void forEveryIsa(Body body) {
+  const IsaList isas = availableIsas();
+  CHECK(isas.count >= 1);
+  for (int i = 0; i < isas.count; ++i) body(*findKernels(isas.names[i]));
+}
+
+}  // namespace
+
+TEST(kernels_are_found_by_name) {
+  const IsaList isas = availableIsas();
+  for (int i = 0; i < isas.count; ++i) {
+    CHECK_EQ(std::string(findKernels(isas.names[i])->name), std::string(isas.names[i]));
+  }
+  CHECK(findKernels("baseline") != nullptr);
+  CHECK(findKernels("mmx") == nullptr);
+}
+
+TEST(kernels_of_every_isa_equal_the_recursion) {
+  std::mt19937 random(31);
+  for (int i = 0; i < 60; ++i) {
+    const int64_t classes[] = {2, 5, 8, 9, 16, 17, 31, 32, 33, 63, 64, 65, 130};
+    const auto frames = 1 + static_cast<int64_t>(random() % 70);
+    LossCase c = randomCase(random, frames, 1, classes[i % 13], frames * 2 / 3, dtypes[i % 4],
+                            i % 5 == 0 ? 12 : 2);
+    c.lengths = {frames};
+    if (framesNeeded(c.targets[0].data(), static_cast<int64_t>(c.targets[0].size())) > frames) {
+      c.targets[0].resize(static_cast<size_t>(frames / 2));
+    }
+    if (i % 6 == 0) c.values[random() % c.values.size()] = -infinity;
+    if (i % 11 == 0) c.values[random() % c.values.size()] = std::nan("");
+    if (framesNeeded(c.targets[0].data(), static_cast<int64_t>(c.targets[0].size())) > frames) {
+      continue;
+    }
+    const Expected expected = recursive(c);
+    forEveryIsa([&](const Kernels& kernels) {
+      for (const bool wide : {false, true}) {
+        const Outcome together = runKernel(kernels, c, wide, false);
+        checkOutcome(together, expected, c);
+        const Outcome apart = runKernel(kernels, c, wide, true);
+        CHECK(sameBits(apart, together));
+      }
+    });
+  }
+}
+
+// Where float32's exponents would end.
+TEST(kernels_of_every_isa_hand_over_to_the_wide_ones) {
+  std::mt19937 random(32);
+  LossCase c = randomCase(random, 40, 1, 6, 0, DType::float32, 1);
+  c.kind = Input::logits;
+  c.lengths = {40};
+  c.blank = 0;
+  c.targets = {{1, 2, 3}};
+  for (int64_t t = 0; t < 40; ++t) c.at(t, 0, 4) = 3e4;  // class 4 is not in the target
+  const Expected expected = recursive(c);
+  forEveryIsa([&](const Kernels& kernels) {
+    const Outcome out = runKernel(kernels, c, false, false);
+    CHECK(out.handedOver);
+    checkOutcome(out, expected, c);
+  });
+}
+
+// 16-bit rounding: every finite number comes back from the lattice-free part of a gradient.
+TEST(kernels_of_every_isa_round_16_bits_to_nearest_even) {
+  forEveryIsa([&](const Kernels& kernels) {
+    for (const DType dtype : {DType::float16, DType::bfloat16}) {
+      // exp(logProb) - posterior: at classes that the target leaves alone just exp(logProb), which
+      // a scale turns into any number wanted.
+      LossCase c;
+      c.dtype = dtype;
+      c.kind = Input::logProbs;
+      c.gradientOf = GradientOf::softmax;
+      c.frames = 1;
+      c.classes = 40;
+      c.targets = {{}};
+      c.lengths = {1};
+      c.values.assign(40, 0);
+      for (int exponent = -30; exponent <= 14; ++exponent) {
+        for (int step = 0; step < 64; ++step) {
+          const double x = std::ldexp(1 + step / 4096.0 + (step % 3) / 8192.0, exponent);
+          for (const double sign : {1.0, -1.0}) {
+            c.scales = {sign * x};
+            const Outcome out = runKernel(kernels, c, false, false);
+            CHECK_EQ(out.gradient[7], rounded(sign * x, dtype));
+            CHECK_EQ(out.gradient[39], rounded(sign * x, dtype));
+            CHECK_EQ(out.gradient[0], 0.0);
+          }
+        }
+      }
+    }
+  });
+}

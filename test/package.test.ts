@@ -1,0 +1,170 @@
+// What a stranger gets: the packed package, installed into an empty folder without a compiler and
+// without install scripts, used from both module systems, from TypeScript and from the shell.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { root } from './support/paths.js';
+
+const require = createRequire(import.meta.url);
+const { prebuild } = require(join(root, 'scripts', 'prebuild.cjs')) as {
+  prebuild: (arch: string, folder: string) => string;
+};
+
+interface Packed {
+  filename: string;
+  files: { path: string; size: number; mode: number }[];
+}
+
+let folder: string;
+let packed: Packed;
+/** The folder that the package is installed into. */
+let consumer: string;
+
+function run(command: string, args: string[], cwd: string, env: NodeJS.ProcessEnv = process.env) {
+  const result = spawnSync(command, args, { cwd, env, encoding: 'utf8' });
+  assert.equal(result.error, undefined, String(result.error));
+  assert.equal(result.status, 0, `${command} ${args.join(' ')}\n${result.stdout}${result.stderr}`);
+  return result.stdout;
+}
+
+/** A PATH with Node and npm, and nothing that compiles. */
+function withoutCompiler(): NodeJS.ProcessEnv {
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  const npm = run('sh', ['-c', 'command -v npm'], root).trim();
+  for (const program of [process.execPath, npm, '/bin/sh', '/usr/bin/env']) {
+    symlinkSync(program, join(bin, program.split('/').at(-1) as string));
+  }
+  const env: NodeJS.ProcessEnv = { HOME: process.env.HOME, PATH: bin };
+  for (const [name, value] of Object.entries(process.env)) {
+    if (/^(https?_proxy|no_proxy|NODE_EXTRA_CA_CERTS|npm_config_(registry|cafile))$/i.test(name)) {
+      env[name] = value;
+    }
+  }
+  return env;
+}
+
+describe('the package', function () {
+  this.timeout(600_000);
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'node-ctc-package-'));
+    const copy = join(folder, 'package');
+    mkdirSync(copy);
+    for (const line of run('git', ['ls-files', '-co', '--exclude-standard'], root).split('\n')) {
+      if (line === '' || /^(test|examples)\//.test(line)) continue;
+      mkdirSync(dirname(join(copy, line)), { recursive: true });
+      copyFileSync(join(root, line), join(copy, line));
+    }
+    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+    run(process.execPath, ['scripts/build-ts.cjs'], copy);
+    prebuild(process.arch, join(copy, 'prebuilds'));
+    packed = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts'], copy))[0] as Packed;
+
+    consumer = join(folder, 'consumer');
+    mkdirSync(consumer);
+    writeFileSync(join(consumer, 'package.json'), '{ "private": true }\n');
+    const tarball = join(copy, packed.filename);
+    const args = ['install', tarball, '--ignore-scripts', '--no-audit', '--no-fund'];
+    run('npm', args, consumer, withoutCompiler());
+  });
+
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('holds what is needed to run and to compile, and nothing else', () => {
+    const expected = [
+      /^dist\/(esm|cjs)\/[\w/.-]+\.(c?js|d\.c?ts|map)$/,
+      /^dist\/cjs\/package\.json$/,
+      /^dist\/(esm|cjs)\/\.built$/,
+      /^lib\/[\w/.-]+\.c?ts$/,
+      /^native\/(sources\.cjs|(include\/ctc|core|cpu|cuda|binding|portable)\/[\w.-]+\.(h|cpp|inl|cu|cuh))$/,
+      /^prebuilds\/(README\.md|[a-z0-9-]+\/ctc\.node)$/,
+      /^scripts\/(install|build-native|headers|stale)\.cjs$/,
+      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.gyp)$/,
+    ];
+    const paths = packed.files.map((file) => file.path);
+    const strays = paths.filter((path) => !expected.some((pattern) => pattern.test(path)));
+    assert.deepEqual(strays, []);
+    for (const pattern of expected) {
+      assert.ok(
+        paths.some((path) => pattern.test(path)) || /built/.test(pattern.source),
+        `nothing matches ${pattern}`,
+      );
+    }
+    const { core, binding } = require(join(root, 'native', 'sources.cjs')) as {
+      core: string[];
+      binding: string[];
+    };
+    for (const source of [...core, ...binding]) assert.ok(paths.includes(source), source);
+  });
+
+  it('has no fault that publint knows', async () => {
+    const pkgDir = join(consumer, 'node_modules', 'node-ctc');
+    const { messages, pkg } = await publint({ pkgDir, level: 'suggestion', pack: false });
+    assert.deepEqual(
+      messages.map((message) => formatMessage(message, pkg as Record<string, unknown>)),
+      [],
+    );
+  });
+
+  const use = `
+    const { loss } = ctcLossSync({ data: new Float32Array(135), shape: [5, 1, 27] }, [[3, 1, 20]]);
+    console.log(loss.toFixed(4), info().binary.includes('prebuilds'));
+  `;
+
+  it('works from an ES module', () => {
+    const script = `import { ctcLossSync, info } from 'node-ctc';${use}`;
+    const args = ['--input-type=module', '-e', script];
+    assert.equal(run(process.execPath, args, consumer), '4.3823 true\n');
+  });
+
+  it('works from CommonJS', () => {
+    const script = `const { ctcLossSync, info } = require('node-ctc');${use}`;
+    assert.equal(run(process.execPath, ['-e', script], consumer), '4.3823 true\n');
+  });
+
+  it('has its commands', () => {
+    for (const name of ['node-ctc', 'ctc']) {
+      const command = join(consumer, 'node_modules', '.bin', name);
+      assert.match(run(command, ['--version'], consumer), /^\d+\.\d+\.\d+\n$/);
+      assert.match(run(command, ['info'], consumer), /prebuilds/);
+    }
+  });
+
+  it('has types for both module systems', () => {
+    const program = `
+      const given = { data: new Float32Array(135), shape: [5, 1, 27] } as const;
+      const some = ctc.ctcLossSync(given, [[3, 1, 20]]);
+      const loss: number = some.loss;
+      const gradient: Float32Array = some.gradient;
+      const none: undefined = ctc.ctcLossSync(given, [[3]], { reduction: 'none' }).loss;
+      const without: undefined = ctc.ctcLossSync(given, [[3]], { gradient: false }).gradient;
+      const later: Promise<{ status: ctc.Status[] }> = ctc.ctcLoss(given, [[3]]);
+      // @ts-expect-error: no such reduction
+      ctc.ctcLossSync(given, [[3]], { reduction: 'average' });
+      // @ts-expect-error: no such option
+      ctc.ctcLossSync(given, [[3]], { blanc: 0 });
+      // @ts-expect-error: a synchronous call cannot be stopped
+      ctc.ctcLossSync(given, [[3]], { signal: new AbortController().signal });
+      // @ts-expect-error: strings are no labels
+      ctc.ctcLossSync(given, ['abc']);
+      void [loss, gradient, none, without, later];
+    `;
+    writeFileSync(join(consumer, 'esm.mts'), `import * as ctc from 'node-ctc';${program}`);
+    writeFileSync(join(consumer, 'cjs.cts'), `import ctc = require('node-ctc');${program}`);
+    const types = join(root, 'node_modules', '@types');
+    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--typeRoots', types];
+    const files = ['--types', 'node', 'esm.mts', 'cjs.cts'];
+    run(
+      process.execPath,
+      [require.resolve('typescript/lib/tsc.js'), ...options, ...files],
+      consumer,
+    );
+  });
+});
