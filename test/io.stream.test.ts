@@ -13,8 +13,13 @@ async function* piecesOf(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
 async function readText(text: string | Buffer, limit = 2 ** 20, size = 7) {
   const stream = new JsonlStream('stdin', piecesOf(Buffer.from(text), size));
   const buffer = new ReadBuffer(limit);
-  const read: { id: string; text: string | undefined; status?: string; rows?: number[][]; fault?: string }[] =
-    [];
+  const read: {
+    id: string;
+    text: string | undefined;
+    status?: string;
+    rows?: number[][];
+    fault?: string;
+  }[] = [];
   let batches = 0;
   for (let next = await stream.next(buffer); next; next = await stream.next(buffer)) {
     batches += 1;
