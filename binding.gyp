@@ -56,6 +56,31 @@
           'win_delay_load_hook': 'false',
           'dependencies': ['ctc_core'],
           'sources': ['<!@(node native/sources.cjs tests)'],
+          'conditions': [
+            ['OS!="win"', {
+              'dependencies': ['ctc_emulation'],
+              'defines': ['CTC_EMULATED'],
+              'sources': ['<!@(node native/sources.cjs emulationTests)'],
+            }],
+          ],
+        },
+      ],
+    }],
+    ['ctc_tests=="yes" and OS!="win"', {
+      'targets': [
+        {
+          'target_name': 'ctc_emulation',
+          'type': 'static_library',
+          'defines': ['CTC_EMULATED'],
+          'sources': ['<!@(node native/sources.cjs emulation)'],
+        },
+        {
+          'target_name': 'ctc_emulated',
+          'type': 'loadable_module',
+          'win_delay_load_hook': 'false',
+          'dependencies': ['ctc_emulation', 'ctc_core'],
+          'defines': ['CTC_EMULATED'],
+          'sources': ['<!@(node native/sources.cjs emulationLibrary)'],
         },
       ],
     }],

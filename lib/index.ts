@@ -31,6 +31,7 @@ export type {
 } from './decodeOptions.js';
 export type { DecodedToken, DecodedWord } from './decodeText.js';
 export { type DeviceInfo, devices } from './device.js';
+export { DeviceTensor, pinnedArray, type UploadOptions } from './deviceTensor.js';
 export { type Coded, CtcError, type CtcErrorCode } from './errors.js';
 export {
   type ExplainedPath,
@@ -56,6 +57,7 @@ export type { GradientFor, LossFor, LossResult, Status } from './lossCall.js';
 export type {
   GradientArray,
   GradientOf,
+  GradientOption,
   InfeasiblePolicy,
   LossOptions,
   LossSyncOptions,

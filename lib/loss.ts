@@ -1,7 +1,8 @@
 import { inputForJob, outputForJob, plainView } from './buffers.js';
+import type { DeviceTensor } from './deviceTensor.js';
 import { runJob, withInput } from './job.js';
 import { finishLoss, type LossResult, prepareLoss } from './lossCall.js';
-import type { GradientArray, LossOptions, LossSyncOptions, Reduction } from './lossOptions.js';
+import type { GradientOption, LossOptions, LossSyncOptions, Reduction } from './lossOptions.js';
 import { Code, native, nativeError, packLoss } from './native.js';
 import type { Profile } from './profiles.js';
 import type { Targets } from './targets.js';
@@ -21,7 +22,8 @@ import type { TensorData, TensorLike } from './tensor.js';
  * Time: O(T * (L + C)) for each utterance, spread over `threads`. Memory: the gradient, the copy of the input,
  * and for each thread a lattice of at most O(T * L).
  *
- * @param input - `{ data, shape }` of shape [T, N, C] ([N, T, C] with `layout: 'NTC'`), or [T, C].
+ * @param input - `{ data, shape }` of shape [T, N, C] ([N, T, C] with `layout: 'NTC'`), or [T, C];
+ * or a DeviceTensor of it.
  * @param targets - Labels of each utterance, without blanks: ragged, padded or flat; see {@link Targets}.
  * @param options - See {@link LossOptions}. Unknown keys are refused.
  * @returns The losses, the reduced loss and the gradient; see {@link LossResult}.
@@ -39,10 +41,10 @@ import type { TensorData, TensorLike } from './tensor.js';
 export async function ctcLoss<
   D extends TensorData = TensorData,
   R extends Reduction | undefined = undefined,
-  G extends boolean | GradientArray | undefined = true,
+  G extends GradientOption | undefined = true,
   P extends Profile | undefined = undefined,
 >(
-  input: TensorLike<D>,
+  input: TensorLike<D> | DeviceTensor<D>,
   targets: Targets,
   options?: LossOptions<R, G, P>,
 ): Promise<LossResult<D, R, G, P>> {
@@ -52,11 +54,14 @@ export async function ctcLoss<
   const addon = native();
   const to = outputForJob(call.output, buffers);
   const from = inputForJob(call.plan.tensor, buffers, call.output?.array);
+  const { place } = call;
   try {
     const code = await runJob((job) => {
       const memory = { copyInput: from.copy, privateGradient: to.private, job };
       const plan = packLoss(call.plan, memory);
-      return addon.loss(plan, call.labels, from.data, to.data, call.losses, call.status);
+      const source = place.input?.handle ?? from.data;
+      const target = place.gradient?.handle ?? to.data;
+      return addon.loss(plan, call.labels, source, target, call.losses, call.status);
     }, signal);
     if (signal?.aborted) throw signal.reason;
     if (code !== Code.ok) throw nativeError(code);
@@ -75,20 +80,20 @@ export async function ctcLoss<
 export function ctcLossSync<
   D extends TensorData = TensorData,
   R extends Reduction | undefined = undefined,
-  G extends boolean | GradientArray | undefined = true,
+  G extends GradientOption | undefined = true,
   P extends Profile | undefined = undefined,
 >(
-  input: TensorLike<D>,
+  input: TensorLike<D> | DeviceTensor<D>,
   targets: Targets,
   options?: LossSyncOptions<R, G, P>,
 ): LossResult<D, R, G, P> {
   const call = prepareLoss(input, targets, options, true);
-  const output = call.output;
+  const { output, place } = call;
   const code = native().lossSync(
     packLoss(call.plan),
     call.labels,
-    plainView(call.plan.tensor.data),
-    output && plainView(output.array),
+    place.input?.handle ?? plainView(call.plan.tensor.data),
+    place.gradient?.handle ?? (output && plainView(output.array)),
     call.losses,
     call.status,
   );

@@ -1,8 +1,14 @@
 import { type Output, resolveGradient } from './buffers.js';
-import { resolveDevice } from './device.js';
+import type { DeviceTensor } from './deviceTensor.js';
 import { rangeError } from './errors.js';
-import type { GradientArray, Reduction, ResolvedLossOptions } from './lossOptions.js';
+import type {
+  GradientArray,
+  GradientOption,
+  Reduction,
+  ResolvedLossOptions,
+} from './lossOptions.js';
 import { resolveLossOptions } from './lossOptions.js';
+import { checkTarget, type LossPlace, resolvePlace } from './lossPlace.js';
 import type { LossPlan } from './native.js';
 import { resolveBlank } from './options.js';
 import type { Profile } from './profiles.js';
@@ -49,7 +55,7 @@ export type LossFor<R, P> = R extends 'none'
 export interface LossResult<
   D = TensorData,
   R extends Reduction | undefined = Reduction | undefined,
-  G = boolean | GradientArray | undefined,
+  G = GradientOption | undefined,
   P extends Profile | undefined = Profile | undefined,
 > {
   /** The reduced loss, in nats; undefined for 'none'. */
@@ -61,7 +67,11 @@ export interface LossResult<
    * the input's shape and element type. Rows of frames beyond an utterance's length, and of infeasible and
    * nonfinite utterances, are 0.
    */
-  readonly gradient: G extends false ? undefined : G extends ArrayBufferView ? G : GradientFor<D>;
+  readonly gradient: G extends false
+    ? undefined
+    : G extends ArrayBufferView | DeviceTensor
+      ? G
+      : GradientFor<D>;
   /** N words. */
   readonly status: Status[];
   /** Totals, to form means over batches computed in parts. */
@@ -76,6 +86,7 @@ export interface LossCall {
   readonly plan: LossPlan;
   readonly labels: Int32Array;
   readonly output: Output | undefined;
+  readonly place: LossPlace;
   /** What the native side fills: N losses, and N bytes that index into STATUSES. */
   readonly losses: Float64Array;
   readonly status: Uint8Array;
@@ -89,16 +100,18 @@ export function prepareLoss(
   synchronous: boolean,
 ): LossCall {
   const options = resolveLossOptions(given, synchronous);
-  resolveDevice(options.device);
-  const tensor = resolveTensor(input, options.layout);
+  const place = resolvePlace(options.device, input, options.gradient);
+  const tensor = place.input?.tensor(options.layout) ?? resolveTensor(input, options.layout);
   const blank = resolveBlank(options.blank, tensor.classes);
   const { labels, offsets } = resolveTargets(targets, options.targetLengths, tensor, blank);
   const inputLengths = resolveInputLengths(options.inputLengths, tensor);
   const gradOutput = resolveGradOutput(options.gradOutput, tensor.utterances);
   if (options.infeasible === 'throw') checkFeasible(labels, offsets, inputLengths);
-  const output = resolveGradient(options.gradient, tensor);
+  if (place.gradient !== undefined) checkTarget(place.gradient, tensor);
+  const output =
+    place.gradient === undefined ? resolveGradient(options.gradient, tensor) : undefined;
   const scales =
-    output === undefined
+    output === undefined && place.gradient === undefined
       ? undefined
       : gradientScales(
           options.reduction,
@@ -119,9 +132,11 @@ export function prepareLoss(
       logProbs: options.input === 'logProbs',
       softmaxGradient: options.gradientOf === 'softmax',
       threads: options.threads,
+      device: place.device,
     },
     labels,
     output,
+    place,
     losses: new Float64Array(tensor.utterances),
     status: new Uint8Array(tensor.utterances),
   };
@@ -150,7 +165,7 @@ export function finishLoss(
   const result = {
     loss: reduceLosses(sums, options.reduction, options.denominator) as never,
     losses,
-    gradient: call.output?.array as never,
+    gradient: (call.place.gradient === undefined ? call.output?.array : options.gradient) as never,
     status,
     sums,
   };

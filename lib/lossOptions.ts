@@ -1,3 +1,4 @@
+import type { DeviceTensor } from './deviceTensor.js';
 import { rangeError } from './errors.js';
 import {
   BUFFERS,
@@ -38,10 +39,13 @@ export type InfeasiblePolicy = 'infinity' | 'zero' | 'throw';
 /** Arrays that a gradient can be written into: of the input's element type. */
 export type GradientArray = Float32Array | Float64Array | Float16View | Uint16Array;
 
+/** Values of the `gradient` option. */
+export type GradientOption = boolean | GradientArray | DeviceTensor;
+
 /** Options of {@link ctcLossSync}. */
 export interface LossSyncOptions<
   R extends Reduction | undefined = Reduction | undefined,
-  G extends boolean | GradientArray | undefined = boolean | GradientArray | undefined,
+  G extends GradientOption | undefined = GradientOption | undefined,
   P extends Profile | undefined = Profile | undefined,
 > {
   /** Frames of each utterance, N integers from 0 to T. Default: T for all. */
@@ -75,9 +79,12 @@ export interface LossSyncOptions<
    * means. `'throw'`: the call fails. The gradient row is 0 in any case.
    */
   readonly infeasible?: InfeasiblePolicy;
-  /** `true` (default), `false`, or the array to write into: at least T * N * C elements. */
+  /**
+   * `true` (default), `false`, or where to write it: an array of at least T * N * C elements, or a
+   * DeviceTensor of the input's shape and type.
+   */
   readonly gradient?: G;
-  /** Default: `'cpu'`. */
+  /** Default: `'cpu'`, or where the input or gradient is when that is a DeviceTensor. */
   readonly device?: Device;
   /** Takes the defaults of another library; explicit options win. */
   readonly profile?: P;
@@ -88,7 +95,7 @@ export interface LossSyncOptions<
 /** Options of {@link ctcLoss}. */
 export interface LossOptions<
   R extends Reduction | undefined = Reduction | undefined,
-  G extends boolean | GradientArray | undefined = boolean | GradientArray | undefined,
+  G extends GradientOption | undefined = GradientOption | undefined,
   P extends Profile | undefined = Profile | undefined,
 > extends LossSyncOptions<R, G, P> {
   /** Stops the call; the promise is then rejected with the signal's reason. */

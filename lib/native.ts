@@ -1,16 +1,17 @@
 import type { AlignAddon } from './alignNative.js';
+import type { DeviceAddon, DeviceHandle } from './deviceNative.js';
 import { type CtcError, ctcError, rangeError } from './errors.js';
 import { type Loaded, loadNative } from './load.js';
 import type { ResolvedTensor } from './tensor.js';
 
 /** What native/binding/addon.cpp exports. Each function checks its arrays' sizes again. */
-interface Addon extends AlignAddon {
+interface Addon extends AlignAddon, DeviceAddon {
   readonly interfaceVersion: number;
   lossSync(
     plan: Float64Array,
     labels: Int32Array,
-    input: ArrayBufferView,
-    gradient: ArrayBufferView | undefined,
+    input: ArrayBufferView | DeviceHandle,
+    gradient: ArrayBufferView | DeviceHandle | undefined,
     losses: Float64Array,
     status: Uint8Array,
   ): number;
@@ -18,8 +19,8 @@ interface Addon extends AlignAddon {
   loss(
     plan: Float64Array,
     labels: Int32Array,
-    input: ArrayBufferView,
-    gradient: ArrayBufferView | undefined,
+    input: ArrayBufferView | DeviceHandle,
+    gradient: ArrayBufferView | DeviceHandle | undefined,
     losses: Float64Array,
     status: Uint8Array,
   ): number | Promise<number>;
@@ -69,7 +70,8 @@ const PLAN = {
   copyInput: 13,
   privateGradient: 14,
   job: 15,
-  header: 16,
+  device: 16,
+  header: 17,
 } as const;
 
 /** The numbers of a loss call. */
@@ -84,6 +86,8 @@ export interface LossPlan {
   readonly softmaxGradient: boolean;
   /** 0: as many as the machine has cores. */
   readonly threads: number;
+  /** A GPU's number; default: the CPU. */
+  readonly device?: number;
 }
 
 /** How a job treats the memory that JavaScript can reach while it runs. */
@@ -110,6 +114,7 @@ export function packLoss(plan: LossPlan, memory?: JobMemory): Float64Array {
   packed[PLAN.inputKind] = plan.logProbs ? 1 : 0;
   packed[PLAN.gradientOf] = plan.softmaxGradient ? 1 : 0;
   packed[PLAN.threads] = plan.threads === 0 ? defaultThreads() : plan.threads;
+  packed[PLAN.device] = plan.device ?? -1;
   const classes = tensor.classes;
   const batchMajor = tensor.layout === 'NTC';
   packed[PLAN.gradientFrameStride] = batchMajor ? classes : utterances * classes;
@@ -146,10 +151,25 @@ export const Code = {
   outputChanged: 5,
   misaligned: 6,
   overlap: 7,
+  noExternalMemory: 8,
 } as const;
+
+/** Codes from here on are a device's failures, as its runtime numbers them. */
+const DEVICE_FAILURE = 1000;
+/** The device was reset since. */
+const MEMORY_LOST = DEVICE_FAILURE + 709;
 
 /** The error for an answer other than ok and cancelled. */
 export function nativeError(code: number): Error {
+  if (code === MEMORY_LOST) {
+    return ctcError(
+      'ERR_CTC_DEVICE',
+      'the GPU was reset after a failure, and with it went this DeviceTensor: upload it again',
+    );
+  }
+  if (code >= DEVICE_FAILURE) {
+    return ctcError('ERR_CTC_DEVICE', `the GPU failed: ${native().backendErrorText(code)}`);
+  }
   switch (code) {
     case Code.outOfMemory:
       return outOfMemory();
@@ -167,6 +187,8 @@ export function nativeError(code: number): Error {
       );
     case Code.overlap:
       return overlap();
+    case Code.noExternalMemory:
+      return ctcError('ERR_CTC_DEVICE', 'this JavaScript engine takes no page-locked memory');
     default:
       return ctcError(
         'ERR_CTC_INVALID_ARG_VALUE',

@@ -7,6 +7,9 @@ const core = [
   'native/core/align_path.cpp',
   'native/core/align_utterance.cpp',
   'native/core/arpa.cpp',
+  'native/core/backend.cpp',
+  'native/core/backend_library_posix.cpp',
+  'native/core/backend_library_windows.cpp',
   'native/core/beam.cpp',
   'native/core/beam_guide.cpp',
   'native/core/beam_result.cpp',
@@ -35,6 +38,7 @@ const binding = [
   'native/binding/batch.cpp',
   'native/binding/decode.cpp',
   'native/binding/decode_data.cpp',
+  'native/binding/device.cpp',
   'native/binding/job.cpp',
   'native/binding/loss.cpp',
 ];
@@ -49,6 +53,32 @@ const tests = [
   'test/native/main.cpp',
   'test/native/workspace.cpp',
 ];
+
+// The CUDA backend, a library of its own (CMake, `npm run build:cuda`).
+const cuda = [
+  'native/core/lattice.cpp',
+  'native/cuda/backend.cu',
+  'native/cuda/gradient.cu',
+  'native/cuda/lattice.cu',
+  'native/cuda/loss.cu',
+  'native/cuda/plan.cu',
+  'native/cuda/rows.cu',
+  'native/cuda/session.cu',
+];
+
+// The same, compiled for the host with CTC_EMULATED, for tests: an archive, its C++ tests, and what
+// makes it a library that the addon can open. Not for Windows.
+const emulation = [
+  'native/cuda/emulation/fibers.cpp',
+  'native/cuda/emulation/runtime.cpp',
+  'test/native/cuda_emulated.cpp',
+];
+const emulationTests = [
+  'test/native/cuda_case.cpp',
+  'test/native/cuda_emulation.cpp',
+  'test/native/cuda_loss.cpp',
+];
+const emulationLibrary = ['test/native/cuda_library.cpp'];
 
 // What bench/ measures with: an addon, and a program to run under a profiler.
 const bench = ['bench/native/addon.cpp'];
@@ -71,7 +101,20 @@ const flags = [
   '-pthread',
 ];
 
-module.exports = { core, binding, tests, bench, profile, includes, defines, flags };
+module.exports = {
+  core,
+  binding,
+  tests,
+  cuda,
+  emulation,
+  emulationTests,
+  emulationLibrary,
+  bench,
+  profile,
+  includes,
+  defines,
+  flags,
+};
 
 if (require.main === module) {
   const list = module.exports[process.argv[2]];

@@ -85,8 +85,8 @@ describe('the package', function () {
       /^lib\/[\w/.-]+\.c?ts$/,
       /^native\/(sources\.cjs|(include\/ctc|core|cpu|cuda|binding|portable)\/[\w.-]+\.(h|cpp|inl|cu|cuh))$/,
       /^prebuilds\/(README\.md|[a-z0-9-]+\/ctc\.node)$/,
-      /^scripts\/(install|build-native|headers|stale)\.cjs$/,
-      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.gyp)$/,
+      /^scripts\/(install|build-native|build-cuda|headers|stale)\.cjs$/,
+      /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt|binding\.gyp)$/,
     ];
     const paths = packed.files.map((file) => file.path);
     const strays = paths.filter((path) => !expected.some((pattern) => pattern.test(path)));

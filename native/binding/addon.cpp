@@ -7,6 +7,7 @@
 #include "binding/align.h"
 #include "binding/arguments.h"
 #include "binding/decode.h"
+#include "binding/device.h"
 #include "binding/job.h"
 #include "binding/loss.h"
 #include "binding/plan.h"
@@ -45,6 +46,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   setFunction(env, exports, "loss", lossAsync);
   registerAlign(env, exports);
   registerDecode(env, exports);
+  registerDevice(env, exports);
   setFunction(env, exports, "newJob", newJob);
   setFunction(env, exports, "cancel", cancelJobs);
   setFunction(env, exports, "isa", isa);

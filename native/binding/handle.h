@@ -9,7 +9,7 @@
 
 namespace ctc {
 
-enum class HandleKind : uint32_t { guide = 0x4c1d0001, lexicon, arpa, model };
+enum class HandleKind : uint32_t { guide = 0x4c1d0001, lexicon, arpa, model, deviceMemory };
 
 template <class T>
 struct Handle {
@@ -51,6 +51,24 @@ std::shared_ptr<T> fromHandle(napi_env env, napi_value external, HandleKind kind
   }
   auto* const handle = static_cast<Handle<T>*>(data);
   return handle->kind == kind ? handle->value : nullptr;
+}
+
+// Lets go of what a handle owns before it is collected. False unless it is a handle of that kind.
+template <class T>
+bool emptyHandle(napi_env env, napi_value external, HandleKind kind) {
+  void* data = nullptr;
+  napi_valuetype type;
+  if (napi_typeof(env, external, &type) != napi_ok || type != napi_external ||
+      napi_get_value_external(env, external, &data) != napi_ok || data == nullptr ||
+      static_cast<Handle<T>*>(data)->kind != kind) {
+    return false;
+  }
+  auto* const handle = static_cast<Handle<T>*>(data);
+  int64_t total;
+  napi_adjust_external_memory(env, -handle->bytes, &total);
+  handle->bytes = 0;
+  handle->value.reset();
+  return true;
 }
 
 inline bool isUndefined(napi_env env, napi_value value) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "binding/arguments.h"
+#include "binding/device.h"
 #include "binding/job.h"
 #include "binding/plan.h"
 #include "ctc/loss.h"
@@ -19,6 +20,8 @@ struct Arguments {
   ArrayOf<int32_t> labels;
   Span input;
   Span gradient;
+  std::shared_ptr<DeviceMemory> inputMemory;  // instead of a span
+  std::shared_ptr<DeviceMemory> gradientMemory;
   ArrayOf<double> losses;
   ArrayOf<uint8_t> status;
   napi_value values[6];
@@ -27,9 +30,23 @@ struct Arguments {
     size_t count = 6;
     return napi_get_cb_info(env, info, &count, values, nullptr, nullptr) == napi_ok && count == 6 &&
            readDoubles(env, values[0], &plan) && readInts(env, values[1], &labels) &&
-           readSpan(env, values[2], &input) && readSpan(env, values[3], &gradient) &&
+           readMemory(env, values[2], &input, &inputMemory) &&
+           readMemory(env, values[3], &gradient, &gradientMemory) &&
            readDoubles(env, values[4], &losses) && readBytes(env, values[5], &status) &&
            plan.length >= plan::header;
+  }
+
+  bool gradientWanted() const {
+    return gradientMemory != nullptr || gradient.data != nullptr || gradient.bytes > 0;
+  }
+
+ private:
+  static bool readMemory(napi_env env, napi_value value, Span* span,
+                         std::shared_ptr<DeviceMemory>* memory) {
+    *memory = deviceMemoryOf(env, value);
+    if (*memory == nullptr) return readSpan(env, value, span);
+    span->bytes = static_cast<size_t>((*memory)->bytes());
+    return true;
   }
 };
 
@@ -43,6 +60,7 @@ class Call {
     int64_t dtype = 0;
     int64_t blank = 0;
     int64_t threads = 0;
+    int64_t device = 0;
     OutputTensor& out = problem_.gradient;
     if (!toInteger(p[plan::dtype], &dtype) || !toInteger(p[plan::frames], &in.frames) ||
         !toInteger(p[plan::utterances], &in.utterances) ||
@@ -50,7 +68,7 @@ class Call {
         !toInteger(p[plan::frameStride], &in.frameStride) ||
         !toInteger(p[plan::utteranceStride], &in.utteranceStride) ||
         !toInteger(p[plan::classStride], &in.classStride) || !toInteger(p[plan::blank], &blank) ||
-        !toInteger(p[plan::threads], &threads) ||
+        !toInteger(p[plan::threads], &threads) || !toInteger(p[plan::device], &device) ||
         !toInteger(p[plan::gradientFrameStride], &out.frameStride) ||
         !toInteger(p[plan::gradientUtteranceStride], &out.utteranceStride)) {
       return Code::badArgument;
@@ -58,7 +76,7 @@ class Call {
     constexpr int64_t most = 0x7fffffff;
     if (dtype < 0 || dtype > 3 || in.frames < 0 || in.frames > most || in.utterances < 0 ||
         in.utterances > most || in.classes < 1 || in.classes > most || blank < 0 ||
-        blank >= in.classes || threads < 1 || threads > most) {
+        blank >= in.classes || threads < 1 || threads > most || device < -1 || device > most) {
       return Code::badArgument;
     }
     in.dtype = static_cast<DType>(dtype);
@@ -66,8 +84,17 @@ class Call {
     problem_.inputKind = p[plan::inputKind] == 0 ? Input::logits : Input::logProbs;
     problem_.gradientOf = p[plan::gradientOf] == 0 ? GradientOf::input : GradientOf::softmax;
     problem_.execution.threads = static_cast<int32_t>(threads);
+    device_ = static_cast<int32_t>(device);
+    for (const auto& memory : {a.inputMemory, a.gradientMemory}) {
+      if (memory != nullptr && memory->device() != device_) return Code::badArgument;
+    }
     if (const Code code = readRows(a); code != Code::ok) return code;
     return locate(a);
+  }
+
+  Code run() const {
+    return static_cast<Code>(device_ < 0 ? static_cast<int32_t>(loss(problem_))
+                                         : lossOnDevice(device_, problem_, placement_));
   }
 
   LossProblem& problem() { return problem_; }
@@ -77,7 +104,7 @@ class Call {
  private:
   Code readRows(const Arguments& a) {
     const size_t n = static_cast<size_t>(problem_.input.utterances);
-    const bool wanted = a.gradient.data != nullptr || a.gradient.bytes > 0;
+    const bool wanted = a.gradientWanted();
     if (a.plan.length < plan::header + (wanted ? 3 : 2) * n + 1 || a.losses.length < n ||
         a.status.length < n) {
       return Code::badArgument;
@@ -127,6 +154,16 @@ class Call {
     }
     problem_.input.data = a.input.data;
     problem_.gradient.data = gradientBytes_ > 0 ? a.gradient.data : nullptr;
+    if (a.inputMemory != nullptr) {
+      placement_.inputOnDevice = 1;
+      problem_.input.data = a.inputMemory->memory();
+    }
+    if (a.gradientMemory != nullptr) {
+      placement_.gradientOnDevice = 1;
+      if (gradientBytes_ > 0) problem_.gradient.data = a.gradientMemory->memory();
+      return a.gradientMemory == a.inputMemory ? Code::overlap : Code::ok;
+    }
+    if (a.inputMemory != nullptr) return Code::ok;
     const auto input = reinterpret_cast<uintptr_t>(a.input.data);
     const auto gradient = reinterpret_cast<uintptr_t>(a.gradient.data);
     if ((inputBytes_ > 0 && input % bytesOf(in.dtype) != 0) ||
@@ -142,6 +179,8 @@ class Call {
   }
 
   LossProblem problem_;
+  int32_t device_ = -1;
+  Placement placement_ = {};
   std::vector<int64_t> lengths_;
   std::vector<int64_t> offsets_;
   std::vector<double> scales_;
@@ -165,16 +204,19 @@ class LossJob final : public Job {
     problem.execution.cancelled = &cancelled();
     if (!hold(env, a.values[4]) || !hold(env, a.values[5])) return Code::outOfMemory;
 
-    if (a.plan.data[plan::copyInput] != 0 && call_.inputBytes() > 0) {
+    memory_[0] = a.inputMemory;
+    memory_[1] = a.gradientMemory;
+    const bool onHost = a.inputMemory == nullptr;
+    if (onHost && a.plan.data[plan::copyInput] != 0 && call_.inputBytes() > 0) {
       inputCopy_.reset(std::malloc(call_.inputBytes()));
       if (inputCopy_ == nullptr) return Code::outOfMemory;
       std::memcpy(inputCopy_.get(), a.input.data, call_.inputBytes());
       problem.input.data = inputCopy_.get();
-    } else if (!input_.hold(env, *this, a.values[2], a.input)) {
+    } else if (onHost && !input_.hold(env, *this, a.values[2], a.input)) {
       return Code::outOfMemory;
     }
 
-    if (problem.gradient.data == nullptr) return Code::ok;
+    if (problem.gradient.data == nullptr || a.gradientMemory != nullptr) return Code::ok;
     if (!gradient_.hold(env, *this, a.values[3], a.gradient)) return Code::outOfMemory;
     if (a.plan.data[plan::privateGradient] != 0) {
       gradientCopy_.reset(std::malloc(call_.gradientBytes()));
@@ -184,7 +226,7 @@ class LossJob final : public Job {
     return Code::ok;
   }
 
-  Code run() override { return static_cast<Code>(loss(call_.problem())); }
+  Code run() override { return call_.run(); }
 
   Code finish(napi_env env, Code answer) override {
     if (answer != Code::ok) return answer;
@@ -223,6 +265,7 @@ class LossJob final : public Job {
 
   Call call_;
   std::vector<int32_t> labels_;
+  std::shared_ptr<DeviceMemory> memory_[2];  // stays until the job has ended
   Memory inputCopy_;
   Memory gradientCopy_;
   InPlace input_;
@@ -243,7 +286,7 @@ napi_value lossSync(napi_env env, napi_callback_info info) {
   try {
     Call call;
     Code code = call.read(arguments);
-    if (code == Code::ok) code = static_cast<Code>(loss(call.problem()));
+    if (code == Code::ok) code = call.run();
     return answer(env, code);
   } catch (const std::bad_alloc&) {
     return answer(env, Code::outOfMemory);

@@ -8,7 +8,7 @@ namespace ctc {
 
 // A change of anything here, or of an exported function, counts this up; lib/load.ts refuses
 // others.
-constexpr int32_t interfaceVersion = 1;
+constexpr int32_t interfaceVersion = 2;
 
 // Places in the Float64Array of a loss call. After the header follow N input lengths, N + 1 label
 // offsets and, when there is a gradient, N gradient scales.
@@ -29,10 +29,12 @@ constexpr size_t gradientUtteranceStride = 12;
 constexpr size_t copyInput = 13;        // a job only: copy the input before returning
 constexpr size_t privateGradient = 14;  // a job only: write elsewhere, copy at the end
 constexpr size_t job = 15;              // a job only: its number for cancel(), or 0
-constexpr size_t header = 16;
+constexpr size_t device = 16;           // the loss only: a device's number, -1 for the CPU
+constexpr size_t header = 17;
 }  // namespace plan
 
-// What a call answers. The first four are ctc::Result.
+// What a call answers. The first four are ctc::Result; from deviceFailure on (ctc/backend.h) they
+// are failures of a device.
 enum class Code : int32_t {
   ok = 0,
   outOfMemory = 1,
@@ -42,6 +44,7 @@ enum class Code : int32_t {
   outputChanged = 5,  // the same, for the gradient
   misaligned = 6,
   overlap = 7,
+  noExternalMemory = 8,  // this JavaScript engine takes no memory from outside
 };
 
 }  // namespace ctc

@@ -1,18 +1,25 @@
-// float16 (IEEE binary16) and bfloat16, one number at a time; rounding is to nearest even.
+// float16 (IEEE binary16) and bfloat16, one number at a time; rounding is to nearest even. The
+// GPU's kernels use the same functions.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
+#if defined(__CUDACC__)
+#define CTC_SHARED __host__ __device__ inline
+#else
+#define CTC_SHARED inline
+#endif
+
 namespace ctc {
 
-inline float bitsToFloat(uint32_t bits) {
+CTC_SHARED float bitsToFloat(uint32_t bits) {
   float x;
   std::memcpy(&x, &bits, sizeof x);
   return x;
 }
 
-inline uint32_t floatToBits(float x) {
+CTC_SHARED uint32_t floatToBits(float x) {
   uint32_t bits;
   std::memcpy(&bits, &x, sizeof bits);
   return bits;
@@ -20,7 +27,7 @@ inline uint32_t floatToBits(float x) {
 
 // The exponent is moved into place as an integer and re-biased by one multiplication, which also
 // normalises subnormal numbers.
-inline float halfToFloat(uint16_t half) {
+CTC_SHARED float halfToFloat(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
   const uint32_t rest = half & 0x7FFFu;
   const uint32_t magnitude =
@@ -29,7 +36,7 @@ inline float halfToFloat(uint16_t half) {
   return bitsToFloat(sign | magnitude);
 }
 
-inline uint16_t floatToHalf(float x) {
+CTC_SHARED uint16_t floatToHalf(float x) {
   const uint32_t bits = floatToBits(x);
   const uint32_t sign = (bits >> 16) & 0x8000u;
   const uint32_t rest = bits & 0x7FFFFFFFu;
@@ -44,18 +51,18 @@ inline uint16_t floatToHalf(float x) {
   return static_cast<uint16_t>(sign | ((rest - 0x38000000u + 0xFFFu + odd) >> 13));
 }
 
-inline float brainToFloat(uint16_t brain) {
+CTC_SHARED float brainToFloat(uint16_t brain) {
   return bitsToFloat(static_cast<uint32_t>(brain) << 16);
 }
 
-inline uint16_t floatToBrain(float x) {
+CTC_SHARED uint16_t floatToBrain(float x) {
   const uint32_t bits = floatToBits(x);
   if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return static_cast<uint16_t>((bits >> 16) | 0x40u);
   return static_cast<uint16_t>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
 }
 
 // The float next to x whose last bit is 1 wherever x is no float itself.
-inline float roundToOdd(double x) {
+CTC_SHARED float roundToOdd(double x) {
   const float nearest = static_cast<float>(x);
   if (static_cast<double>(nearest) == x || nearest != nearest) return nearest;
   uint32_t bits = floatToBits(nearest);

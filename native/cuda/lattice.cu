@@ -1,0 +1,39 @@
+#include "cuda/lattice.cuh"
+
+#include "cuda/launch.h"
+
+namespace ctc {
+namespace cuda {
+
+Mapping mappingFor(int32_t labels, bool wide) {
+  Mapping mapping;
+  const int32_t lanes = labels + 1;
+  mapping.pairs = wide || lanes <= 32 ? 1 : lanes <= 64 ? 2 : 4;
+  const int32_t tile = warpSize32 * mapping.pairs;
+  mapping.warps = min((lanes + tile - 1) / tile, mostWarps);
+  return mapping;
+}
+
+template <class R>
+cudaError_t launchLattice(const Batch<R>& batch, const Mapping& mapping, int32_t phases,
+                          int32_t back, cudaStream_t stream) {
+  const dim3 grid(static_cast<unsigned>(batch.count));
+  const int threads = 2 * mapping.warps * warpSize32;
+  if constexpr (sizeof(R) == 4) {
+    if (mapping.pairs == 4) {
+      return launch(latticeKernel<R, 4>, grid, threads, stream, batch, phases, back);
+    }
+    if (mapping.pairs == 2) {
+      return launch(latticeKernel<R, 2>, grid, threads, stream, batch, phases, back);
+    }
+  }
+  return launch(latticeKernel<R, 1>, grid, threads, stream, batch, phases, back);
+}
+
+template cudaError_t launchLattice(const Batch<float>&, const Mapping&, int32_t, int32_t,
+                                   cudaStream_t);
+template cudaError_t launchLattice(const Batch<double>&, const Mapping&, int32_t, int32_t,
+                                   cudaStream_t);
+
+}  // namespace cuda
+}  // namespace ctc

@@ -1,0 +1,145 @@
+#include "cuda/plan.h"
+
+#include <algorithm>
+
+namespace ctc {
+namespace cuda {
+
+Tuning tuning;
+
+namespace {
+
+constexpr size_t mostUtterances = 32768;  // a grid's second extent ends at 65535
+constexpr int32_t leastBlockFrames = 16;
+
+}  // namespace
+
+Budget budgetAt(int level) {
+  const int64_t workspace = (int64_t{1} << 30) >> (3 * level);
+  return {workspace, workspace / 16, std::min(workspace, int64_t{16} << 20)};
+}
+
+Chunk::Chunk(const LossProblem& problem, Place place, Mapping mapping, int64_t elementBytes,
+             Budget budget)
+    : problem_(problem),
+      place_(place),
+      mapping_(mapping),
+      elementBytes_(elementBytes),
+      budget_(budget) {}
+
+bool Chunk::add(int64_t n, int64_t frames) {
+  const Tensor& in = problem_.input;
+  const int64_t labels = problem_.targets.offsets[n + 1] - problem_.targets.offsets[n];
+  Utterance u = {};
+  u.inputFrameStride = place_.inputStaged ? in.classes : in.frameStride;
+  u.input = place_.inputStaged ? staged_ : n * in.utteranceStride;
+  if (place_.gradient) {
+    u.gradientFrameStride = place_.gradientStaged ? in.classes : problem_.gradient.frameStride;
+    u.gradient = place_.gradientStaged ? staged_ : n * problem_.gradient.utteranceStride;
+    u.scale = problem_.gradientScale == nullptr ? 1 : problem_.gradientScale[n];
+  }
+  u.frames = static_cast<int32_t>(frames);
+  const bool clearsRest = place_.gradient && !place_.gradientStaged;
+  u.rows = static_cast<int32_t>(clearsRest ? in.frames : frames);
+  u.labels = static_cast<int32_t>(labels);
+  u.blockFrames = std::max(1, u.own(0));
+  const int64_t width = labels + 1;
+  if (place_.gradient && frames > 0) {
+    const int64_t most = budget_.kept / (2 * width * 4 * elementBytes_);
+    u.blockFrames = static_cast<int32_t>(
+        std::min<int64_t>(u.blockFrames, std::max<int64_t>(leastBlockFrames, most)));
+    if (tuning.blockFrames > 0) u.blockFrames = std::min(u.blockFrames, tuning.blockFrames);
+  }
+  u.blocks = (u.own(0) + u.blockFrames - 1) / u.blockFrames;
+
+  u.frame = frames_;
+  u.emission = emissions_;
+  int64_t cells = cells_;
+  const auto take = [&](int64_t rows) {
+    const int64_t at = cells;
+    cells += rows * width;
+    return at;
+  };
+  if (frames > 0) {
+    u.state = take(2);
+    if (place_.gradient) u.kept = take(int64_t{2} * u.blockFrames);
+    if (place_.gradient && u.blocks > 1) u.checkpoint = take(int64_t{2} * u.blocks);
+  }
+  const int64_t tile = int64_t{32} * mapping_.pairs;
+  const int64_t tiles = (width + tile - 1) / tile;
+  u.column = columns_;
+  const int64_t columns = frames > 0 && tiles > 1 ? 2 * tiles * u.columnFrames() : 0;
+
+  const size_t tablesBefore = tables_.size();
+  addTables(n, &u);
+  const int64_t frameCount = frames_ + frames;
+  const int64_t emissionCount = emissions_ + frames * u.slots;
+  const int64_t stagedCount = staged_ + frames * in.classes;
+  const int64_t numbers = 2 * frameCount + 2 * (emissionCount + columns_ + columns) + 4 * cells;
+  const bool staged = place_.inputStaged || place_.gradientStaged;
+  const int64_t stagedBytes = stagedCount * static_cast<int64_t>(bytesOf(in.dtype));
+  const bool full = numbers * elementBytes_ > budget_.workspace ||
+                    (staged && stagedBytes > budget_.staged) || size() >= mostUtterances ||
+                    (tuning.chunk > 0 && size() >= static_cast<size_t>(tuning.chunk));
+  if (size() > 0 && full) {
+    tables_.resize(tablesBefore);
+    return false;
+  }
+  utterances_.push_back(u);
+  numbers_.push_back(n);
+  frames_ = frameCount;
+  emissions_ = emissionCount;
+  cells_ = cells;
+  columns_ += columns;
+  staged_ = stagedCount;
+  extent_.count = static_cast<int32_t>(size());
+  extent_.rows = std::max(extent_.rows, u.rows);
+  extent_.labels = std::max(extent_.labels, u.labels);
+  extent_.blockFrames = std::max(extent_.blockFrames, u.blockFrames);
+  extent_.blocks = std::max(extent_.blocks, u.blocks);
+  return true;
+}
+
+void Chunk::addTables(int64_t n, Utterance* u) {
+  if (u->frames == 0) return;
+  const int32_t* const labels = problem_.targets.labels + problem_.targets.offsets[n];
+  const int32_t count = u->labels;
+  slotOf_.resize(static_cast<size_t>(problem_.input.classes));
+  for (int32_t i = 0; i < count; ++i) slotOf_[static_cast<size_t>(labels[i])] = 0;
+
+  std::vector<int32_t> classOf{problem_.blank};
+  std::vector<int32_t> uses{0};
+  u->laneSlot = static_cast<int64_t>(tables_.size());
+  for (int32_t i = 0; i < count; ++i) {
+    int32_t& slot = slotOf_[static_cast<size_t>(labels[i])];
+    if (slot == 0) {
+      slot = static_cast<int32_t>(classOf.size());
+      classOf.push_back(labels[i]);
+      uses.push_back(0);
+    }
+    ++uses[static_cast<size_t>(slot)];
+    tables_.push_back(slot);
+  }
+  u->slots = static_cast<int32_t>(classOf.size());
+  u->slotClass = static_cast<int64_t>(tables_.size());
+  tables_.insert(tables_.end(), classOf.begin(), classOf.end());
+  u->slotBegin = static_cast<int64_t>(tables_.size());
+  std::vector<int32_t> next;
+  int32_t sum = 0;
+  for (const int32_t used : uses) {
+    next.push_back(sum);
+    tables_.push_back(sum);
+    sum += used;
+  }
+  tables_.push_back(sum);
+  u->slotLabels = static_cast<int64_t>(tables_.size());
+  tables_.resize(tables_.size() + static_cast<size_t>(count));
+  for (int32_t i = 0; i < count; ++i) {
+    const auto slot =
+        static_cast<size_t>(tables_[static_cast<size_t>(u->laneSlot) + static_cast<size_t>(i)]);
+    tables_[static_cast<size_t>(u->slotLabels) + static_cast<size_t>(next[slot]++)] = i;
+  }
+}
+
+}  // namespace cuda
+}  // namespace ctc
