@@ -1,7 +1,7 @@
 // Every code block of README.md and docs/ is run as it stands, from the root of the repository.
 //
 // js and ts blocks are programs of their own. What a comment after `console.log(...);` says must be
-// printed, in this order; from `: ` on such a comment is an explanation. sh blocks are run when
+// printed, in this order; ` / ` separates the lines of a loop, and from `: ` on such a comment may explain. sh blocks are run when
 // a plain block right after them shows what they print (`...` leaves lines out); the others install things
 // or speak of files that a reader has. A comment before a block, invisible on the page, says what a page cannot:
 //
@@ -20,9 +20,9 @@ import {
   type DocProgram,
   documents,
   extract,
+  keeps,
   programsOf,
   promised,
-  rounded,
 } from './support/docs.js';
 
 const main = join(root, 'dist/esm/cli/main.js');
@@ -57,11 +57,11 @@ function shell(code: string): string {
 }
 
 function assertPrinted(out: string, expected: readonly string[]): void {
-  const printed = out.split('\n').map(rounded);
+  const printed = out.split('\n');
   let from = 0;
-  for (const line of expected) {
-    const place = printed.indexOf(rounded(line), from);
-    assert.ok(place >= from, `not printed: ${line}\nprinted:\n${out}`);
+  for (const comment of expected) {
+    const place = printed.findIndex((line, i) => i >= from && keeps(line, comment));
+    assert.ok(place >= from, `not printed: ${comment}\nprinted:\n${out}`);
     from = place + 1;
   }
 }
@@ -130,13 +130,16 @@ describe('documentation', () => {
         ['page.md:21', 'sh', 'npx node-ctc --version\n', '0.1.0\n', undefined],
       ],
     );
-    assert.deepEqual(promised(programs[0]!.code), ['1']);
+    assert.deepEqual(promised(programs[0]!.code), ['1: one']);
     assert.throws(() => extract('<!-- docs-test: skip -->\n```js\n```', 'x.md'), /say why/);
     assert.throws(() => extract('<!-- docs-test: continue -->\n```js\n```', 'x.md'), /continues/);
   });
 
   it('notices a line that is not printed, or in another order', () => {
-    assertPrinted('a\n1.23456\nb\n', ['a', '1.23459']);
+    assertPrinted('a\n1.23456\nb\n', ['a: the first', '1.23459']);
+    assertPrinted('{ a: 1 }\n', ['{ a: 1 }']);
+    assert.deepEqual(promised('console.log(i); // 0 / 1'), ['0', '1']);
+    assert.throws(() => assertPrinted('a\n', ['a the first']), /not printed/);
     assert.throws(() => assertPrinted('a\nb\n', ['b', 'a']), /not printed: a/);
   });
 });

@@ -124,7 +124,7 @@ describe('installing', function () {
     assert.equal(code, 0, output);
     assert.match(output, /Built build\/Release\/ctc\.node/);
     assert.ok(existsSync(at('build', 'node-headers', 'include', 'node', 'node_api.h')));
-    assert.ok(!existsSync(join(empty, '.cache')), 'node-gyp fetched no headers');
+    assert.ok(!existsSync(join(empty, '.cache', 'node-gyp')), 'node-gyp fetched no headers');
 
     const tried = await tryIt();
     assert.deepEqual(tried, { code: 0, output: `4.3823 ${addon()}\n` });

@@ -13,8 +13,13 @@ async function* piecesOf(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
 async function readText(text: string | Buffer, limit = 2 ** 20, size = 7) {
   const stream = new JsonlStream('stdin', piecesOf(Buffer.from(text), size));
   const buffer = new ReadBuffer(limit);
-  const read: { id: string; text: string; status?: string; rows?: number[][]; fault?: string }[] =
-    [];
+  const read: {
+    id: string;
+    text: string | undefined;
+    status?: string;
+    rows?: number[][];
+    fault?: string;
+  }[] = [];
   let batches = 0;
   for (let next = await stream.next(buffer); next; next = await stream.next(buffer)) {
     batches += 1;
@@ -26,7 +31,7 @@ async function readText(text: string | Buffer, limit = 2 ** 20, size = 7) {
           return data[t * strides[0] + n * strides[1] + c * strides[2]]!;
         }),
       );
-      read.push({ id, text: text ?? '', status: fault?.status, rows, fault: faults[n] });
+      read.push({ id, text, status: fault?.status, rows, fault: faults[n] });
     });
   }
   await stream.close();

@@ -67,9 +67,10 @@ export function extract(text: string, file: string): DocProgram[] {
     previousWasShell = kind === 'sh';
     const [, mark, rest = ''] = MARK.exec(between) ?? [];
     if (mark === 'continue') {
-      const last = programs.pop();
-      if (last?.language !== kind) throw new Error(`${place} continues no block of its language`);
-      programs.push({ ...last, code: `${last.code}\n${code}` });
+      const previous = programs.findLastIndex(({ language }) => language === kind);
+      const begun = programs[previous];
+      if (begun === undefined) throw new Error(`${place} continues no block of its language`);
+      programs[previous] = { ...begun, code: `${begun.code}\n${code}` };
       continue;
     }
     if (mark === 'skip' && rest === '') throw new Error(`${place}: say why it is skipped`);
@@ -84,11 +85,18 @@ export function extract(text: string, file: string): DocProgram[] {
   return programs;
 }
 
-/** What the comments after `console.log(...);` say is printed; `: ` begins an explanation. */
+/** What the comments after `console.log(...);` say is printed; ` / ` stands between the lines of a loop. */
 export function promised(code: string): string[] {
-  return [...code.matchAll(/^\s*console\.log\(.*\); \/\/ (.*?)(: .*)?$/gm)].map(
-    ([, text]) => text!,
-  );
+  return [...code.matchAll(/^\s*console\.log\(.*\); \/\/ (.*)$/gm)].flatMap(([, text]) => {
+    const [said] = text!.split(': ', 1);
+    return said!.includes(' / ') ? said!.split(' / ') : [text!];
+  });
+}
+
+/** Whether `line` is what a comment says, with or without the explanation that begins at `: `. */
+export function keeps(line: string, comment: string): boolean {
+  const [said] = comment.split(': ', 1);
+  return rounded(line) === rounded(comment) || rounded(line) === rounded(said!);
 }
 
 /** Decimal numbers to 4 significant digits: the last ones depend on the instruction set. */
