@@ -13,6 +13,10 @@
 __asm__(".symver exp,exp@" CTC_OLDEST);
 __asm__(".symver log,log@" CTC_OLDEST);
 __asm__(".symver pow,pow@" CTC_OLDEST);
+// glibc 2.34 moved these from libdl, which Node has loaded in any case, to libc.
+__asm__(".symver dlopen,dlopen@" CTC_OLDEST);
+__asm__(".symver dlsym,dlsym@" CTC_OLDEST);
+__asm__(".symver dlerror,dlerror@" CTC_OLDEST);
 #undef CTC_OLDEST
 // std::condition_variable::wait: GCC 12 took `noexcept` away from it.
 #define CTC_WAIT "_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE"
