@@ -11,9 +11,21 @@ import { root } from './support/paths.js';
 
 const require = createRequire(import.meta.url);
 const lists = require(join(root, 'native', 'sources.cjs')) as Record<
-  'core' | 'binding' | 'tests' | 'includes' | 'defines' | 'flags',
+  | 'core'
+  | 'binding'
+  | 'tests'
+  | 'cuda'
+  | 'emulation'
+  | 'emulationTests'
+  | 'emulationLibrary'
+  | 'includes'
+  | 'defines'
+  | 'flags',
   string[]
 >;
+
+/** The CUDA backend on the processor, for the tests. */
+const emulated = [...lists.emulation, ...lists.emulationTests, ...lists.emulationLibrary];
 
 interface Command {
   defines: string[];
@@ -51,7 +63,7 @@ function commandsIn(file: string, base: string): Map<string, Command> {
 
 // Said by node's common.gypi or by node-gyp to every addon; nothing here reads them.
 const nodesDefines =
-  /^(NODE_GYP_MODULE_NAME|USING_|V8_|BUILDING_NODE_EXTENSION|OPENSSL_|_FILE_OFFSET_BITS|_LARGEFILE_SOURCE|__STDC_FORMAT_MACROS|_GLIBCXX_USE_CXX11_ABI|_DARWIN_USE_64_BIT_INODE|ctc_EXPORTS)/;
+  /^(NODE_GYP_MODULE_NAME|USING_|V8_|BUILDING_NODE_EXTENSION|OPENSSL_|_FILE_OFFSET_BITS|_LARGEFILE_SOURCE|__STDC_FORMAT_MACROS|_GLIBCXX_USE_CXX11_ABI|_DARWIN_USE_64_BIT_INODE|ctc_(emulated_)?EXPORTS)/;
 // Warnings, debugging and what the compilers of today do anyway.
 const idleFlags = /^-(W|g|M|m64$|arch|fno-omit-frame-pointer|fdiagnostics)/;
 
@@ -92,12 +104,15 @@ describe('the two builds', function () {
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   it('node-gyp compiles the sources of native/sources.cjs, with its defines and flags', () => {
-    const wanted = [...lists.core, ...lists.binding, ...lists.tests];
+    // On Windows there is no emulation.
+    const testing = [...lists.tests, ...(process.platform === 'win32' ? [] : emulated)];
+    const wanted = [...lists.core, ...lists.binding, ...testing];
     assert.deepEqual([...gyp.keys()].sort(), wanted.sort());
     for (const [source, { defines, includes, flags }] of gyp) {
+      const knowsEmulation = process.platform !== 'win32' && testing.includes(source);
       assert.deepEqual(
         defines.filter((define) => !nodesDefines.test(define)).sort(),
-        [...lists.defines].sort(),
+        [...lists.defines, ...(knowsEmulation ? ['CTC_EMULATED'] : [])].sort(),
         source,
       );
       assert.deepEqual(
@@ -138,17 +153,31 @@ describe('the two builds', function () {
       // What a portable release adds for old systems stands apart, in its own option.
       assert.doesNotMatch(text.replaceAll('native/portable/glibc.cpp', ''), /\.cpp\b/, name);
       assert.doesNotMatch(text, /-ffast-math|-Ofast|-march|-D[A-Z]/, name);
-      for (const list of ['core', 'binding', 'tests', 'includes', 'defines', 'flags']) {
+      for (const list of [
+        'core',
+        'binding',
+        'tests',
+        'emulation',
+        'includes',
+        'defines',
+        'flags',
+      ]) {
         assert.match(text, new RegExp(`native/sources\\.cjs ${list}\\b`), `${name}: ${list}`);
       }
     }
   });
 
   it('every native source on disk is in the list, and every listed one exists', () => {
-    const listed = new Set([...lists.core, ...lists.binding, ...lists.tests]);
-    const found = ['native/core', 'native/cpu', 'native/binding', 'test/native'].flatMap((top) =>
+    const listed = new Set([
+      ...[...lists.core, ...lists.binding, ...lists.tests],
+      ...[...lists.cuda, ...emulated],
+    ]);
+    const found = [
+      ...['native/core', 'native/cpu', 'native/binding', 'native/cuda', 'native/cuda/emulation'],
+      'test/native',
+    ].flatMap((top) =>
       readdirSync(join(root, top))
-        .filter((name) => name.endsWith('.cpp'))
+        .filter((name) => /\.(cpp|cu)$/.test(name))
         .map((name) => `${top}/${name}`),
     );
     assert.deepEqual(found.sort(), [...listed].sort());

@@ -49,8 +49,11 @@ describe('installing', function () {
     }
     // What npm would put into the package, prebuilds left out.
     for (const name of [...manifest.files, 'package.json']) {
-      if (name === 'prebuilds') continue;
+      if (name === 'prebuilds' || name.startsWith('!')) continue;
       cpSync(join(root, name), at(name), { recursive: true });
+    }
+    for (const name of manifest.files.filter((file) => file.startsWith('!'))) {
+      rmSync(at(name.slice(1)), { recursive: true });
     }
     for (const name of Object.keys(manifest.dependencies)) {
       symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name));
