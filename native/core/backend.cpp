@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cstdio>
-#include <mutex>
 
 #include "core/backend_library.h"
 #include "core/check.h"
@@ -33,9 +32,11 @@ void open(const char* path, OpenedBackend* opened) {
 }  // namespace
 
 const OpenedBackend& openBackend(const char* path) {
-  static OpenedBackend opened;
-  static std::once_flag once;
-  std::call_once(once, [&] { open(path, &opened); });
+  static const OpenedBackend opened = [path] {
+    OpenedBackend fresh;
+    open(path, &fresh);
+    return fresh;
+  }();
   return opened;
 }
 
