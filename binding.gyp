@@ -45,6 +45,10 @@
       'dependencies': ['ctc_core'],
       'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
       'sources': ['<!@(node native/sources.cjs binding)'],
+      'conditions': [
+        # The pool's threads outlive a worker, whose end would otherwise unload the code they run.
+        ['OS!="win" and OS!="mac"', { 'ldflags': ['-Wl,-z,nodelete'] }],
+      ],
     },
   ],
   'conditions': [

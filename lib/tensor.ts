@@ -142,7 +142,10 @@ export function resolveTensor(value: unknown, layout: Layout, name = 'input'): R
       );
     }
   } else {
-    const steps = stridesOf(strides, shape.length, name);
+    // NumPy and others leave anything in the stride of a dimension of one.
+    const steps = stridesOf(strides, shape.length, name).map((step, i) =>
+      (shape[i] as number) > 1 ? step : 1,
+    );
     frameStride = steps[timeAxis] as number;
     utteranceStride = batched ? (steps[1 - timeAxis] as number) : 0;
     classStride = steps[shape.length - 1] as number;

@@ -130,7 +130,7 @@ describe('determinism', () => {
           [
             join(root, 'node_modules', 'mocha', 'bin', 'mocha.js'),
             '--reporter=json',
-            ...['golden', 'published', 'property', 'real'].map((name) =>
+            ...['golden', 'published', 'property', 'real', 'status'].map((name) =>
               join('build', 'test', `loss.${name}.test.js`),
             ),
           ],

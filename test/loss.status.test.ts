@@ -106,6 +106,54 @@ describe('status', () => {
     }
   }
 
+  // What models mask with instead of -Infinity: down to the lowest number of each type.
+  for (const View of [Float32Array, Float64Array] as const) {
+    for (const input of ['logits', 'logProbs'] as const) {
+      it(`finite masks give what -Infinity gives (${View.name}, ${input})`, () => {
+        const [frames, classes] = [24, 5];
+        const random = seeded(8);
+        const values = Array.from({ length: frames * classes }, () => normal(random) - 3);
+        const call = (mask: number, masked: (t: number, c: number) => boolean) => {
+          const x = View.from(values as ArrayLike<number> as number[]);
+          for (let t = 0; t < frames; t += 1) {
+            for (let c = 0; c < classes; c += 1) if (masked(t, c)) x[t * classes + c] = mask;
+          }
+          return ctcLossSync({ data: x, shape: [frames, 1, classes] }, [[1, 2, 3, 4]], {
+            input,
+            reduction: 'sum',
+          });
+        };
+        const masks = [-1e6, -1e15, -1e18, -1e20, -1e22, -1e24, -1e26, -1e30, -3.4028235e38];
+        if (View === Float64Array) masks.push(-1e100, -1e200, -1e300, -Number.MAX_VALUE);
+        const beginning = (t: number, c: number) => t < 6 && c > 0;
+        const expected = call(-Infinity, beginning);
+        for (const mask of masks) {
+          const got = call(mask, beginning);
+          assert.deepEqual(got.status, ['ok'], `${mask}`);
+          assertClose(got.losses, expected.losses, 1e-6, `losses with ${mask}`);
+          assertClose(got.gradient, expected.gradient, 2e-5, `gradient with ${mask}`);
+        }
+        // One frame has to be paid for: a loss as large as the mask, or none that is finite.
+        for (const mask of masks) {
+          const got = call(mask, (_, c) => c === 3);
+          if (got.status[0] === 'ok') assertClose(got.loss / -mask, 1, 1e-4, `loss with ${mask}`);
+          else assert.deepEqual([got.status[0], got.loss], ['infeasible', Infinity]);
+          assert.ok(got.gradient.every(Number.isFinite), `gradient with ${mask}`);
+        }
+      });
+    }
+  }
+
+  it('the stride of a dimension of one does not matter', () => {
+    const x = data().subarray(0, 12);
+    const dense = ctcLossSync({ data: x, shape: [4, 1, 3] }, [[1]]);
+    for (const stride of [-7, 0, 1e9]) {
+      const got = ctcLossSync({ data: x, shape: [4, 1, 3], strides: [3, stride, 1] }, [[1]]);
+      assert.equal(got.loss, dense.loss);
+      assertBitwise(got.gradient, dense.gradient, 'gradient');
+    }
+  });
+
   it('log-probabilities: only the columns that are used count, with and without a gradient', () => {
     for (const gradient of [true, false]) {
       const x = data();

@@ -55,6 +55,27 @@ const worker = (body: string) => `
 describe('worker_threads', function () {
   this.timeout(120_000);
 
+  it('the pool outlives workers that alone loaded the addon', async () => {
+    const source = `
+      const { beamDecodeSync } = require('node-ctc');
+      const data = Float32Array.from({ length: 1600 }, (_, i) => (i * 7919 % 97) / 30);
+      beamDecodeSync({ data, shape: [10, 8, 20] }, { threads: 8, beamWidth: 2 });
+    `;
+    // Not through runScript: there the main thread has loaded the addon as well.
+    const script = `
+      const { Worker } = require('node:worker_threads');
+      (async () => {
+        for (let i = 0; i < 60; i++) {
+          const one = new Worker(${JSON.stringify(source)}, { eval: true });
+          await new Promise((resolve, reject) => one.on('error', reject).on('exit', resolve));
+        }
+        console.log('alive');
+      })();
+    `;
+    const { stdout } = await promisify(execFile)(process.execPath, ['-e', script], { cwd: root });
+    assert.equal(stdout, 'alive\n');
+  });
+
   it('calls in several workers at once give the same bits', async () => {
     const { data, targets, shape: dims, inputLengths } = makeBatch(shape);
     const expected = expectedOf(shape);

@@ -61,11 +61,12 @@ Extended operator*(Extended a, Extended b) {
 }
 
 Extended extendedExp(double x) {
-  if (x == -infinity) return {};
+  if (!(x > -1e290)) return {};  // its exponent would not be finite
   // ln 2 in two parts: k times the first is exact.
   const double k = std::nearbyint(x / ln2);
   const double rest = (x - k * 6.93147180369123816490e-1) - k * 1.90821492927058770002e-10;
-  return normalised(std::exp(rest), k);
+  // Beyond 2^53 the rest is rounding noise of any size.
+  return normalised(std::exp(std::max(-0.4, std::min(0.4, rest))), k);
 }
 
 double logOf(Extended a) {

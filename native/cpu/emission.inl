@@ -103,7 +103,9 @@ struct Emitter {
       const V low = S::sub(S::sub(x, S::sub(d, back)), S::add(r, back));
       V exponent;
       V m = Exp<S>::polynomial(Exp<S>::reduced(d, low, exponent));
-      const auto masked = S::equal(x, S::set(-inf));
+      // Exponents beyond 1e290 could not be added up over the frames; no path could pay for one.
+      const auto masked =
+          sizeof(Real) == 8 ? S::less(d, S::set(Real(-1e290))) : S::equal(x, S::set(-inf));
       m = S::select(masked, one, m);
       const V e = S::select(masked, zeroE, exponent);
       if (First) {

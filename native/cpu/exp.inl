@@ -15,7 +15,11 @@ struct Exp {
     k = S::round(S::mul(x, S::set(Real(1.4426950408889634074))));
     V r = S::negMulAdd(k, S::set(wide ? Real(6.93147180369123816490e-1) : Real(0.693359375)), x);
     r = S::negMulAdd(k, S::set(wide ? Real(1.90821492927058770002e-10) : Real(-2.12194440e-4)), r);
-    return S::add(r, low);
+    r = S::add(r, low);
+    // Where k is beyond its exact range, r is rounding noise of any size: masks like -1e30. Only k
+    // matters there. (The narrow kernels leave such input to the wide ones.)
+    if constexpr (wide) r = S::min(S::set(Real(0.4)), S::max(S::set(Real(-0.4)), r));
+    return r;
   }
 
   static CTC_INLINE V polynomial(V r) {
@@ -56,8 +60,10 @@ struct Exp {
     const Real highest = sizeof(Real) == 8 ? Real(710.5) : Real(89.5);
     V whole;
     const V t = S::mul(S::min(S::set(highest), x), S::set(Real(1.4426950408889634074)));
-    const V m = fraction(S::pow2Parts(t, whole));
-    return S::scale(S::add(m, m), S::sub(whole, S::set(Real(1))));
+    const V f = S::pow2Parts(t, whole);
+    const V m = fraction(f);
+    // t - f is floor(t). `whole` may be unrounded, and whole - 1 then round up to an integer.
+    return S::scale(S::add(m, m), S::sub(S::sub(t, f), S::set(Real(1))));
   }
 
  private:
