@@ -18,7 +18,7 @@ export type CtcErrorCode =
   | 'ERR_CTC_INVALID_LENGTH'
   /** A number outside the range of its option. */
   | 'ERR_CTC_OUT_OF_RANGE'
-  /** Memory that cannot be used: detached, resizable, overlapping, misaligned or too short. */
+  /** Memory that cannot be used: detached, overlapping, misaligned or too short; resizable, when borrowed. */
   | 'ERR_CTC_BUFFER'
   /** An utterance without a path, under `infeasible: 'throw'`. */
   | 'ERR_CTC_INFEASIBLE'
@@ -30,7 +30,7 @@ export type CtcErrorCode =
   | 'ERR_CTC_DEVICE'
   /** A derivative that does not exist here: the second one of the loss. */
   | 'ERR_CTC_GRADIENT'
-  /** A data file that cannot be read, or is broken. */
+  /** A data file or a language model that cannot be read, or is broken. */
   | 'ERR_CTC_FILE';
 
 /** An error that is neither a wrong type nor a wrong value: memory, device, loading, files. */

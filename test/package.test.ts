@@ -84,6 +84,7 @@ describe('the package', function () {
       /^dist\/(esm|cjs)\/\.built$/,
       /^lib\/[\w/.-]+\.c?ts$/,
       /^native\/(sources\.cjs|(include\/ctc|core|cpu|cuda|binding|portable)\/[\w.-]+\.(h|cpp|inl|cu|cuh))$/,
+      /^docs\/(guides\/)?[\w-]+\.md$/,
       /^prebuilds\/(README\.md|[a-z0-9-]+\/ctc\.node)$/,
       /^scripts\/(install|build-native|build-cuda|headers|stale)\.cjs$/,
       /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt|binding\.gyp)$/,

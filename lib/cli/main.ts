@@ -64,7 +64,9 @@ const { version } = createRequire(import.meta.url)('../../../package.json') as {
 
 async function main(args: string[]): Promise<void> {
   const program = new Command('node-ctc')
-    .description('CTC loss of model outputs from the command line.')
+    .description(
+      'CTC from the command line: losses, texts, alignments and evaluation of model outputs.',
+    )
     .version(version)
     .configureHelp({ showGlobalOptions: false })
     .addHelpText(
