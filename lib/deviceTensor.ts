@@ -50,7 +50,9 @@ export function deviceSource(value: unknown): DeviceSource | undefined {
  * running job keeps what it uses.
  */
 export class DeviceTensor<D extends TensorData = TensorData> {
+  /** [T, N, C] or [N, T, C], or [T, C], as it was uploaded. */
   readonly shape: readonly number[];
+  /** Element type. */
   readonly type: TensorType;
   /** `'cuda:0'` */
   readonly device: string;
@@ -157,6 +159,7 @@ export class DeviceTensor<D extends TensorData = TensorData> {
     this.#handle = undefined;
   }
 
+  /** For `using`: as {@link dispose}. */
   [Symbol.dispose](): void {
     this.dispose();
   }
