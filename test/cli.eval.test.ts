@@ -577,6 +577,15 @@ describe('node-ctc eval', () => {
       assert.equal(code, 3);
       assert.match(err, /cannot be a folder: it is a file\. Name another\n$/);
     });
+
+    it('a folder where the system makes none', async () => {
+      // Linux answers ENOENT here, under a folder that is there: fs.mkdir never ends with `recursive`.
+      for (const out of ['/proc/nope', '/proc/nope/deeper']) {
+        const { code, err } = await run([...given.args, '--out', out]);
+        assert.equal(code, 3);
+        assert.match(err, /^error: \/proc\/nope.*: cannot be written: .*\n$/m);
+      }
+    });
   });
 
   it('explains itself within 80 columns', async () => {
