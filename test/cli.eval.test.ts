@@ -481,7 +481,8 @@ describe('node-ctc eval', () => {
       assert.equal(none.code, 3);
       assert.equal(parseLines<Line>(none.out)[0]!.status, 'unreadable');
       const empty = await run(args, {}, '');
-      assert.deepEqual([empty.code, empty.err], [0, '']);
+      assert.deepEqual([empty.code, empty.err], [0, 'warning: no utterances were read\n']);
+      assert.equal((await run([...args, '--strict'], {}, '')).code, 1);
       assert.match(empty.out, /^utterances +0$/m);
     });
 
