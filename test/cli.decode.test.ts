@@ -393,7 +393,9 @@ describe('node-ctc decode', () => {
         /\/nonexistent\.arpa cannot be read: ENOENT/,
       ],
       ['a missing lexicon', ['--lexicon', '/nonexistent.txt'], 3, /\/nonexistent\.txt/],
-      ['frames of no length', ['--frame-seconds', 'x'], 2, /It must be a number/],
+      ['frames of what is no number', ['--frame-seconds', 'x'], 2, /It must be a number/],
+      ['frames of no length', ['--frame-seconds', '0'], 2, /a number from 0\.000001 to 1000000/],
+      ['endless frames', ['--frame-seconds', 'Infinity'], 2, /from 0\.000001 to 1000000/],
     ];
     for (const [what, options, code, message] of refused) {
       it(what, async () => {
