@@ -468,6 +468,17 @@ describe('node-ctc decode', () => {
     assert.match((await runCli('--help')).out, /decode\s+texts of a batch of model outputs/);
   });
 
+  it('has no error rate for an empty reference', async () => {
+    const logits = scratch.write(npyBytes({ shape: [1, 2], data: Float32Array.of(0, 9) }));
+    const { code, out } = await runCli(
+      ...['decode', logits, scratch.write('{"id": "x", "text": ""}\n')],
+      ...['--tokens', scratch.write('<blank>\na\n')],
+    );
+    assert.equal(code, 0);
+    assert.match(out, /^x +1 +-\d\.\d{4} +- +a$/m);
+    assert.match(out, /^CER +- /m);
+  });
+
   it('the spelled lexicon of other tools may end with the delimiter', async () => {
     const data = readFileSync(join(root, at('speech', 'tokens.txt')), 'utf8').split('\n');
     assert.ok(data.includes(' '));
