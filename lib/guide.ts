@@ -116,7 +116,7 @@ function checkLexicon(
     return;
   }
   if (spelling === undefined) return;
-  const letters = new Set(spelling.pieces.flatMap((piece) => [...piece]));
+  const letters = lettersOf(spelling);
   const spellable = (word: string) => [...word].every((letter) => letters.has(letter));
   if (lexicon.words.some(spellable)) return;
   const word = lexicon.words[0] as string;
@@ -151,6 +151,11 @@ function weight(value: unknown, name: string, fallback: number): number {
   return numberIn(value, name, -LARGEST, LARGEST, fallback);
 }
 
+/** What texts are made of, without the space that stands for a delimiter. */
+function lettersOf({ pieces }: Spelling): Set<string> {
+  return new Set(pieces.flatMap((piece) => [...piece]));
+}
+
 interface Hotwords {
   readonly phrases: string[];
   readonly weights: number[];
@@ -169,6 +174,8 @@ function resolveHotwords(
       `hotwords must be an array of words or an object from words to weights, not ${show(value)}`,
     );
   }
+  const letters = spelling && lettersOf(spelling);
+  const isBoundary = (letter: string) => letter === ' ' && spelling?.delimiter !== undefined;
   const listed = Array.isArray(value);
   const entries: [string, unknown, unknown][] = listed
     ? value.map((phrase, i) => [`hotwords[${i}]`, phrase, common])
@@ -184,6 +191,15 @@ function resolveHotwords(
       spelling?.delimiter === undefined ? phrase : phrase.trim().replaceAll(/\s+/gu, ' ');
     if (text === '') {
       throw rangeError('ERR_CTC_INVALID_ARG_VALUE', `${place} is empty: leave it out`);
+    }
+    const missing =
+      letters && [...text].find((letter) => !letters.has(letter) && !isBoundary(letter));
+    if (missing !== undefined) {
+      throw rangeError(
+        'ERR_CTC_INVALID_ARG_VALUE',
+        `the hotword ${show(text)} cannot be spelled with the tokens: it has ${show(missing)}, ` +
+          'which is in none of them (upper and lower case differ)',
+      );
     }
     phrases.push(text);
     weights.push(weight(own, `${place}, a weight,`, common));

@@ -101,7 +101,8 @@ function makeLexicon(entries: unknown, tokens: readonly string[] | undefined, na
           'it: spell every word, or none',
       );
     }
-    words.push(word);
+    // As the native side reads it: lone surrogates become U+FFFD, and words alike by that are one.
+    words.push(Buffer.from(word).toString());
     if (spelling === undefined) continue;
     labels.push(...readSpelling(spelling, `${name}[${i}]`, word, classOf));
     ends.push(labels.length);

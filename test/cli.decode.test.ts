@@ -393,7 +393,9 @@ describe('node-ctc decode', () => {
         /\/nonexistent\.arpa cannot be read: ENOENT/,
       ],
       ['a missing lexicon', ['--lexicon', '/nonexistent.txt'], 3, /\/nonexistent\.txt/],
-      ['frames of no length', ['--frame-seconds', 'x'], 2, /It must be a number/],
+      ['frames of what is no number', ['--frame-seconds', 'x'], 2, /It must be a number/],
+      ['frames of no length', ['--frame-seconds', '0'], 2, /a number from 0\.000001 to 1000000/],
+      ['endless frames', ['--frame-seconds', 'Infinity'], 2, /from 0\.000001 to 1000000/],
     ];
     for (const [what, options, code, message] of refused) {
       it(what, async () => {
@@ -464,6 +466,17 @@ describe('node-ctc decode', () => {
     }
     assert.ok(out.split('\n').every((line) => line.length <= 80));
     assert.match((await runCli('--help')).out, /decode\s+texts of a batch of model outputs/);
+  });
+
+  it('has no error rate for an empty reference', async () => {
+    const logits = scratch.write(npyBytes({ shape: [1, 2], data: Float32Array.of(0, 9) }));
+    const { code, out } = await runCli(
+      ...['decode', logits, scratch.write('{"id": "x", "text": ""}\n')],
+      ...['--tokens', scratch.write('<blank>\na\n')],
+    );
+    assert.equal(code, 0);
+    assert.match(out, /^x +1 +-\d\.\d{4} +- +a$/m);
+    assert.match(out, /^CER +- /m);
   });
 
   it('the spelled lexicon of other tools may end with the delimiter', async () => {

@@ -481,7 +481,8 @@ describe('node-ctc eval', () => {
       assert.equal(none.code, 3);
       assert.equal(parseLines<Line>(none.out)[0]!.status, 'unreadable');
       const empty = await run(args, {}, '');
-      assert.deepEqual([empty.code, empty.err], [0, '']);
+      assert.deepEqual([empty.code, empty.err], [0, 'warning: no utterances were read\n']);
+      assert.equal((await run([...args, '--strict'], {}, '')).code, 1);
       assert.match(empty.out, /^utterances +0$/m);
     });
 
@@ -576,6 +577,15 @@ describe('node-ctc eval', () => {
       const { code, err } = await run([...given.args, '--out', given.tokens]);
       assert.equal(code, 3);
       assert.match(err, /cannot be a folder: it is a file\. Name another\n$/);
+    });
+
+    it('a folder where the system makes none', async () => {
+      // Linux answers ENOENT here, under a folder that is there: fs.mkdir never ends with `recursive`.
+      for (const out of ['/proc/nope', '/proc/nope/deeper']) {
+        const { code, err } = await run([...given.args, '--out', out]);
+        assert.equal(code, 3);
+        assert.match(err, /^error: \/proc\/nope.*: cannot be written: .*\n$/m);
+      }
     });
   });
 

@@ -129,6 +129,11 @@ describe('node-ctc explain', () => {
       [[...array, '--utterance', '1', '--text', 'Q'], 2, /^error: --text: no token for "Q"/],
       [[...array, '--utterance', '1', '--text', 'a', '--frames', '169'], 2, /^error: .*169.*168/],
       [
+        ['explain', ...files, '--utterance', 'sp-0000', '--frames', '1000'],
+        2,
+        /^error: --frames is 1000; the array has 168\n$/,
+      ],
+      [
         ['explain', ...files, '--utterance', 'sp-99'],
         2,
         /^error: there is no utterance 'sp-99' \(there are sp-0000, sp-0001, sp-0002, \.\.\.\)/,

@@ -69,6 +69,19 @@ function assertClose(actual: number | null, expected: number, tolerance = 1e-6):
   );
 }
 
+it('a standard output that is full ends a command in one line, with 3', async () => {
+  const fd = openSync('/dev/full', 'w');
+  const child = spawn(process.execPath, [main, 'doctor'], { stdio: ['ignore', fd, 'pipe'] });
+  closeSync(fd);
+  let err = '';
+  child.stderr!.on('data', (chunk) => {
+    err += chunk;
+  });
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  assert.equal(code, 3);
+  assert.match(err, /^error: standard output: cannot be written: the disk is full\..*\n$/);
+});
+
 /** The files and the float64 reference of a bundled model. */
 function bundled(name: 'ocr' | 'speech') {
   const at = (file: string) => join('examples/data', name, file);

@@ -372,6 +372,12 @@ const beam: Row[] = [
     { tokens, hotwords: ['a', 5] },
     'hotwords[1] must be a string, not 5',
   ),
+  value(
+    'a hotword in capitals',
+    { tokens, hotwords: ['a', 'aB'] },
+    "the hotword 'aB' cannot be spelled with the tokens: it has 'B', which is in none of them " +
+      '(upper and lower case differ)',
+  ),
   value('an empty hotword', { tokens, hotwords: ['a', ' '] }, 'hotwords[1] is empty: leave it out'),
   type(
     'a weight that is no number',

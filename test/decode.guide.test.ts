@@ -293,6 +293,10 @@ describe('guided beamDecode', () => {
     });
   });
 
+  it('counts words alike that UTF-8 cannot tell apart', () => {
+    assert.equal(new Lexicon(['a\ud800', 'a\udfff', 'a\ufffd', 'b']).size, 2);
+  });
+
   describe('with hotwords', () => {
     it('each whole-word occurrence adds its weight (property)', () => {
       fc.assert(

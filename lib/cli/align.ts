@@ -8,7 +8,7 @@ import {
   addRunOptions,
   exitHelp,
   fileHelp,
-  numberFrom,
+  frameSecondsOption,
   type RunOptions,
 } from './options.js';
 
@@ -65,7 +65,7 @@ export function register(program: Command): void {
         .choices(['words', 'characters'])
         .default('words'),
     )
-    .option('--frame-seconds <s>', 'seconds from one frame to the next', numberFrom(1e-6, 1e6))
+    .addOption(frameSecondsOption())
     .option(
       '--word-delimiter <token>',
       'the token between words, or the beginning of the tokens that start one (default: the space, else no words)',

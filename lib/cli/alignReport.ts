@@ -1,7 +1,8 @@
 // What `node-ctc align` prints: a row for each word for people, JSON Lines, CTM, or TextGrid files.
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../io/atomicFile.js';
 import { ctmLine, ctmName } from '../io/ctm.js';
 import { fileError } from '../io/file.js';
 import { textGrid } from '../io/textGrid.js';
@@ -200,8 +201,8 @@ export function textGridReporter(
         return;
       }
       const path = join(folder, `${fileNameOf(record, taken)}.TextGrid`);
+      makeFolder(folder);
       try {
-        await mkdir(folder, { recursive: true });
         await writeFile(path, grid);
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;

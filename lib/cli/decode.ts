@@ -8,6 +8,7 @@ import {
   addRunOptions,
   exitHelp,
   fileHelp,
+  frameSecondsOption,
   integerFrom,
   numberFrom,
   type RunOptions,
@@ -111,7 +112,7 @@ export function register(program: Command): void {
       '--word-delimiter <token>',
       'between words, or the mark of their beginning; "" for none (default: a space, |, or ▁ among the tokens)',
     )
-    .option('--frame-seconds <s>', 'length of a frame, for times in seconds', numberFrom(0));
+    .addOption(frameSecondsOption());
   addRunOptions(command, {
     json: 'write JSON Lines: an object per utterance, with tokens and times, then a summary',
     failed: 'an utterance could not be decoded',

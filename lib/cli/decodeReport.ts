@@ -66,7 +66,7 @@ export function textReporter({ evaluation }: Context): Reporter {
         faults.push({ id, line: number, status, reason } as DecodeRecord);
         return;
       }
-      const rate = characters === undefined ? '-' : `${(100 * characters.rate).toFixed(1)}%`;
+      const rate = characters === undefined ? '-' : percent(characters.rate, 1);
       row(cells(id, length, scoreOf(best).toFixed(4), rate), best.text);
       for (const other of others) row(cells('', '', scoreOf(other).toFixed(4), ''), other.text);
     },
@@ -92,9 +92,13 @@ export function textReporter({ evaluation }: Context): Reporter {
     const { errors, substitutions, deletions, insertions, referenceLength } = sums;
     const parts = `${substitutions} substituted, ${deletions} missing, ${insertions} inserted`;
     const note = `${errors} / ${count(referenceLength, unit)}: ${parts}`;
-    line(`${padEnd(name, 12)}${padEnd(`${(100 * sums.rate).toFixed(2)}%`, 10)}  ${dim(note)}`);
+    line(`${padEnd(name, 12)}${padEnd(percent(sums.rate, 2), 10)}  ${dim(note)}`);
   }
 }
+
+/** There is none of an empty reference. */
+const percent = (rate: number, digits: number) =>
+  Number.isFinite(rate) ? `${(100 * rate).toFixed(digits)}%` : '-';
 
 const scoreOf = ({ score, logProb }: Hypothesis) => score ?? logProb;
 

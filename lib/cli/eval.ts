@@ -105,8 +105,10 @@ async function run(data: string[], options: EvalOptions): Promise<void> {
       ? await runStream(data[0]!, options, stop.signal)
       : await runFiles(data, options, shard, stop.signal);
     const { ok = 0, unreadable = 0 } = summary.statuses;
+    // An empty shard has nothing to do; without any utterances at all something went wrong before.
+    const bad = ok < summary.utterances || summary.settings.manifest.utterances === 0;
     if (unreadable > 0) process.exitCode = exitCodes.unreadableData;
-    else if (options.strict && ok < summary.utterances) process.exitCode = exitCodes.badUtterances;
+    else if (options.strict && bad) process.exitCode = exitCodes.badUtterances;
   } catch (error) {
     throw stop.signal.aborted ? stop.signal.reason : error;
   }

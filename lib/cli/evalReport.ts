@@ -5,9 +5,10 @@ import type { SummaryFile } from '../eval/report.js';
 import type { RunResult } from '../eval/run.js';
 import { type Shard, wholeRun } from '../eval/shard.js';
 import type { CorpusErrors, Ranked } from '../eval/statistics.js';
+import { showWarning } from './lossReport.js';
 import { clip, clipStart, columnsOf, count, padEnd, paletteFor, widthOf } from './terminal.js';
 
-export { showWarning } from './lossReport.js';
+export { showWarning };
 
 /** Writes records as JSON Lines; resolves when the reader of the output has kept up. */
 export async function writeRecords(records: EvalRecord[]): Promise<void> {
@@ -26,6 +27,7 @@ export function showResult({ summary, results, already }: RunResult, shown: Show
   for (const warning of already ? summary.warnings : []) {
     process.stderr.write(`${paletteFor(process.stderr).yellow('warning:')} ${clip(warning)}\n`);
   }
+  if (summary.settings.manifest.utterances === 0) showWarning('no utterances were read');
   const { unreadable = 0 } = summary.statuses;
   if (unreadable > 0) {
     const { red } = paletteFor(process.stderr);

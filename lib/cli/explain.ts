@@ -157,6 +157,9 @@ async function explainFile(
     if (options.text === undefined && given.fault !== undefined) {
       throw fileError(prepared.manifest.path, `line ${given.line}: ${given.fault.reason}`);
     }
+    if (options.frames !== undefined && options.frames > prepared.frames) {
+      throw new UsageError(`--frames is ${options.frames}; the array has ${prepared.frames}`);
+    }
     // An empty text is a target, too, when it is asked for.
     const frames = options.frames ?? given.frames;
     const row = { ...given, text, frames, fault: undefined };
@@ -170,7 +173,8 @@ async function explainFile(
     }
     const { targets, length } = checked;
     if (length > prepared.frames) {
-      throw new UsageError(`--frames is ${length}; the array has ${prepared.frames}`);
+      const problem = `line ${given.line}: frames is ${length}; the array has ${prepared.frames}`;
+      throw fileError(prepared.manifest.path, problem);
     }
     const array = await evaluation.readUtterance(prepared, index);
     evaluation.warnOfRows(prepared, array, [length]);

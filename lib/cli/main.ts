@@ -3,6 +3,7 @@
 
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { writeError } from '../io/atomicFile.js';
 import { exitCodeOf, exitCodes, UsageError } from './exit.js';
 import { clip, paletteFor } from './terminal.js';
 
@@ -91,6 +92,12 @@ function report(error: unknown): void {
   if (error instanceof CommanderError) {
     // Commander has printed its message already.
     process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    return;
+  }
+  const { syscall, path } = (error ?? {}) as NodeJS.ErrnoException;
+  // Files' errors are typed by now: only a standard stream's comes as it is.
+  if (syscall === 'write' && path === undefined) {
+    report(writeError('standard output', error));
     return;
   }
   process.exitCode = exitCodeOf(error);

@@ -30,6 +30,13 @@ export function addArrayOptions(command: Command): Command {
     .option('--bfloat16', 'read 16-bit integers (u2 or V2) as bfloat16');
 }
 
+/** --frame-seconds, for commands that tell times. */
+export function frameSecondsOption(): Option {
+  return new Option('--frame-seconds <s>', 'seconds from one frame to the next').argParser(
+    numberFrom(1e-6, 1e6),
+  );
+}
+
 /** How the work is done, and what is done with its result. */
 export interface RunOptions {
   threads?: number;

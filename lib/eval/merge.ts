@@ -1,8 +1,8 @@
 // Puts the shards of a run together into exactly what one run gives.
 
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeError } from '../io/atomicFile.js';
+import { makeFolder } from '../io/atomicFile.js';
 import { fileError, systemError } from '../io/file.js';
 import { outputFiles, resultsFile, shardName, summaryFile, timingsFile } from './files.js';
 import { type Format, writeResults } from './formats.js';
@@ -54,11 +54,7 @@ export async function mergeShards(options: MergeOptions): Promise<MergeResult> {
       throw new RunConflict(`${path} is there already: --overwrite replaces it`);
     }
   }
-  try {
-    await mkdir(out, { recursive: true });
-  } catch (error) {
-    throw writeError(out, error);
-  }
+  makeFolder(out);
   await sweep([results, summaryFile(out), timingsFile(out)]);
   const statistics = new Statistics(first.settings.worst);
   for (const shard of shards) statistics.merge(shard.statistics);

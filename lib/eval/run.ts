@@ -1,10 +1,10 @@
 // Evaluates one shard of a manifest, or all of it: reading, computing and writing overlap, and no more
 // than a few batches are in memory.
 
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { info } from '../info.js';
-import { writeError } from '../io/atomicFile.js';
+import { makeFolder } from '../io/atomicFile.js';
 import type { ArraySource } from '../io/source.js';
 import type { EngineOptions } from './evaluate.js';
 import { type OutputFiles, outputFiles, resultsFile } from './files.js';
@@ -145,11 +145,7 @@ async function prepareFolder(
   files: OutputFiles,
   options: RunOptions,
 ): Promise<RunResult | undefined> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw writeError(folder, error);
-  }
+  makeFolder(folder);
   if (options.overwrite || options.resume) {
     await sweep([...files.all, files.journal, files.timings]);
   }

@@ -2,7 +2,17 @@
 // then renamed.
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileError } from './file.js';
 
@@ -79,6 +89,31 @@ export class AtomicFile {
       this.abort();
       throw error;
     }
+  }
+}
+
+/**
+ * Makes a folder, and those above it that are missing. Throws `ERR_CTC_FILE`.
+ *
+ * One at a time: `recursive` of `node:fs` tries for ever where the system answers ENOENT under a folder that is there,
+ * as in /proc.
+ */
+export function makeFolder(path: string): void {
+  const missing = [path];
+  for (let at = dirname(path); !existsSync(at) && at !== dirname(at); at = dirname(at)) {
+    missing.push(at);
+  }
+  attempt(path, () => {
+    for (const folder of missing.reverse()) makeOneFolder(folder);
+  });
+}
+
+function makeOneFolder(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // It was there, or another process was faster.
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }
 
