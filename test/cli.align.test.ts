@@ -354,6 +354,7 @@ describe('node-ctc align', () => {
         ['--format', 'textgrid', '--frame-seconds', '1'],
         /^error: 16 utterances make as many TextGrid files: give --out-dir/,
       ],
+      [['--star-means', 'label'], /^error: --star-means goes with --star$/m],
       [['--out-dir', 'x'], /^error: --out-dir is for --format textgrid/],
       [
         ['--json', '--format', 'ctm', '--frame-seconds', '1'],

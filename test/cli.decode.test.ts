@@ -394,6 +394,7 @@ describe('node-ctc decode', () => {
       ],
       ['a missing lexicon', ['--lexicon', '/nonexistent.txt'], 3, /\/nonexistent\.txt/],
       ['frames of what is no number', ['--frame-seconds', 'x'], 2, /It must be a number/],
+      ['times without JSON', ['--frame-seconds', '1'], 2, /--frame-seconds goes with --json/],
       ['frames of no length', ['--frame-seconds', '0'], 2, /a number from 0\.000001 to 1000000/],
       ['endless frames', ['--frame-seconds', 'Infinity'], 2, /from 0\.000001 to 1000000/],
     ];

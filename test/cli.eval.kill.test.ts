@@ -106,7 +106,7 @@ describe('node-ctc eval, stopped in the middle', () => {
       assert.equal(await closed, code);
       assert.match(
         err,
-        /^\d+ utterances? done and kept\. To go on:\n {2}node-ctc eval .* --resume\ninterrupted\n$/,
+        /^interrupted\n\d+ utterances? done and kept\. To go on:\n {2}node-ctc eval .* --resume\n$/,
       );
       const { code: resumed } = await run([...args, '--out', out, '--resume']);
       assert.equal(resumed, 0);

@@ -553,10 +553,9 @@ describe('node-ctc eval', () => {
       symlinkSync('/dev/full', join(out, 'results.jsonl.partial'));
       const { code, err } = await run([...given.args, '--out', out]);
       assert.equal(code, 3);
-      assert.match(err, /^0 utterances done and kept\. To go on:\n {2}node-ctc eval .* --resume\n/);
       assert.match(
         err,
-        /error: .*results\.jsonl\.partial: cannot be written: the disk is full\. Make room, .*\n$/,
+        /^error: .*results\.jsonl\.partial: cannot be written: the disk is full\. Make room, .*\n$/,
       );
       const refused = await run([...given.args, '--out', out]);
       assert.equal(refused.code, 2);

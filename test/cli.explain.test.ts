@@ -148,6 +148,7 @@ describe('node-ctc explain', () => {
         3,
         /where\.svg: cannot be written \(ENOENT\)/,
       ],
+      [['explain', '--demo', '--values', 'alpha'], 2, /^error: --values goes with --svg$/m],
       [
         ['explain', '--demo', '--values', 'gamma'],
         2,

@@ -18,7 +18,7 @@ interface AlignOptions extends ArrayOptions, RunOptions {
   frameSeconds?: number;
   wordDelimiter?: string;
   star?: string;
-  starMeans: 'anything' | 'label';
+  starMeans?: 'anything' | 'label';
   outDir?: string;
 }
 
@@ -72,9 +72,10 @@ export function register(program: Command): void {
     )
     .option('--star <symbol>', 'stands in the texts for what they leave out')
     .addOption(
-      new Option('--star-means <what>', 'any speech or silence, or one unknown label')
-        .choices(['anything', 'label'])
-        .default('anything'),
+      new Option(
+        '--star-means <what>',
+        'any speech or silence, or one unknown label (default: anything)',
+      ).choices(['anything', 'label']),
     )
     .option('--out-dir <folder>', 'where TextGrid files go, one for each utterance');
   addRunOptions(command, {
@@ -98,6 +99,9 @@ async function run(logits: string, manifest: string, options: AlignOptions): Pro
   }
   if (outDir !== undefined && format !== 'textgrid') {
     throw new UsageError('--out-dir is for --format textgrid; the others write to standard output');
+  }
+  if (options.starMeans !== undefined && options.star === undefined) {
+    throw new UsageError('--star-means goes with --star');
   }
   const [evaluation, alignment, npy, manifests, tokenFiles, { showWarning }, report] =
     await Promise.all([

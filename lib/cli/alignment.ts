@@ -45,10 +45,10 @@ export interface AlignmentPlan {
 export function planAlignment(
   evaluation: Evaluation,
   { symbols }: Tokens,
-  options: { wordDelimiter?: string; star?: string; starMeans: Star },
+  options: { wordDelimiter?: string; star?: string; starMeans?: Star },
 ): AlignmentPlan {
   const { classes, blank } = evaluation;
-  const { wordDelimiter, star: symbol, starMeans: means } = options;
+  const { wordDelimiter, star: symbol, starMeans: means = 'anything' } = options;
   let spelling: Spelling;
   try {
     // There are symbols, so there is a spelling.

@@ -164,6 +164,9 @@ function chooseBeam(options: DecodeOptions): number | undefined {
   if (options.hotwordWeight !== undefined && hotword === undefined) {
     throw new UsageError('--hotword-weight goes with --hotword');
   }
+  if (options.frameSeconds !== undefined && !options.json) {
+    throw new UsageError('--frame-seconds goes with --json');
+  }
   const needed = [top, lm, lexicon, hotword, options.beta].some((value) => value !== undefined);
   const width = beam ?? (needed ? Math.max(defaultBeam, top ?? 0) : undefined);
   if (width !== undefined && top !== undefined && top > width) {

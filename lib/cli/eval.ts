@@ -150,7 +150,10 @@ async function runFiles(
   } catch (error) {
     bar.stop();
     if (error instanceof RunConflict) throw new UsageError(error.message);
-    if (options.out !== undefined) report.showHowToResume(bar.done);
+    if (options.out !== undefined && (bar.done > 0 || signal.aborted)) {
+      // After the error, which is shown last of all.
+      process.once('exit', () => report.showHowToResume(bar.done));
+    }
     throw error;
   } finally {
     await inputs.source.close();

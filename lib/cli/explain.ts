@@ -14,7 +14,7 @@ interface ExplainOptions extends ArrayOptions {
   frames?: number;
   svg?: string;
   html?: string;
-  values: 'posteriors' | 'alpha' | 'beta' | 'emissions';
+  values?: 'posteriors' | 'alpha' | 'beta' | 'emissions';
   maxPaths: number;
   json?: boolean;
 }
@@ -62,9 +62,10 @@ export function register(program: Command): void {
     .option('--svg <file>', 'draw the trellis')
     .option('--html <file>', 'write one page with drawing, tables and a guide')
     .addOption(
-      new Option('--values <what>', 'what shades the cells of a large trellis (--svg)')
-        .choices(['posteriors', 'alpha', 'beta', 'emissions'])
-        .default('posteriors'),
+      new Option(
+        '--values <what>',
+        'what shades the cells of a large trellis (--svg; default: posteriors)',
+      ).choices(['posteriors', 'alpha', 'beta', 'emissions']),
     )
     .option(
       '--max-paths <n>',
@@ -82,6 +83,9 @@ async function run(
   manifest: string | undefined,
   options: ExplainOptions,
 ): Promise<void> {
+  if (options.values !== undefined && options.svg === undefined) {
+    throw new UsageError('--values goes with --svg');
+  }
   const [{ explanationText }, { explanationSvg }, { explanationHtml }] = await Promise.all([
     import('../report/explanationText.js'),
     import('../report/explanationSvg.js'),
