@@ -111,7 +111,9 @@ describe('node-ctc eval', () => {
 
     it('that agree with the library', () => {
       const rows = readLines<{ text: string; frames: number }>(given.manifest);
-      const data = new Float32Array(readFileSync(given.data).buffer.slice(-40 * 24 * 6 * 4));
+      const data = new Float32Array(
+        Uint8Array.from(readFileSync(given.data)).buffer.slice(-40 * 24 * 6 * 4),
+      );
       const targets = rows.map(({ text }) => Array.from(text, (symbol) => symbols.indexOf(symbol)));
       const { losses } = ctcLossSync({ data, shape: [40, 24, 6] }, targets, {
         layout: 'NTC',
@@ -286,7 +288,9 @@ describe('node-ctc eval', () => {
 
     it('of which a file is broken, with exit code 3', async () => {
       const given = makeCase(scratch, { utterances: 3 });
-      const data = new Float32Array(readFileSync(given.data).buffer.slice(-3 * 24 * 6 * 4));
+      const data = new Float32Array(
+        Uint8Array.from(readFileSync(given.data)).buffer.slice(-3 * 24 * 6 * 4),
+      );
       const folder = join(scratch.folder, 'files');
       mkdirSync(folder);
       for (let n = 0; n < 3; n++) {
@@ -449,7 +453,9 @@ describe('node-ctc eval', () => {
 
   describe('evaluates standard input', () => {
     const given = makeCase(scratch, { utterances: 7 });
-    const data = new Float32Array(readFileSync(given.data).buffer.slice(-7 * 24 * 6 * 4));
+    const data = new Float32Array(
+      Uint8Array.from(readFileSync(given.data)).buffer.slice(-7 * 24 * 6 * 4),
+    );
     const lines = readLines<object>(given.manifest).map((row, n) => {
       const one = data.slice(n * 24 * 6, (n + 1) * 24 * 6);
       const logits = Buffer.from(one.buffer).toString('base64');
