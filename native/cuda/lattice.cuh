@@ -19,6 +19,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "cuda/batch.cuh"
 #include "cuda/softmax.cuh"
@@ -32,7 +33,7 @@ constexpr int stretch = 16;
 // twice. A double takes two, and so does all that is computed from it.
 template <class R, int P, bool cross>
 constexpr int framesAhead() {
-  constexpr int registers = sizeof(R) / sizeof(float);
+  constexpr int registers = std::is_same<R, double>::value ? 2 : 1;
   return std::min(4, (cross ? 4 : 8) / (registers * registers * P));
 }
 // Frames after which mantissas are brought back to [1, 2): they grow by at most 8.5 and shrink by
