@@ -123,7 +123,7 @@ async function runFiles(
   // The addon and the readers are loaded only now: `--help` must be quick and work without them.
   const [{ openInputs }, { evaluateShard }, { RunConflict }, report, { progressBar }] =
     await Promise.all([
-      import('./evalInputs.js'),
+      import('../eval/inputs.js'),
       import('../eval/run.js'),
       import('../eval/journal.js'),
       import('./evalReport.js'),
@@ -166,7 +166,7 @@ async function runStream(
   signal: AbortSignal,
 ): Promise<SummaryFile> {
   const [{ openStreamInputs }, { evaluateStream }, report] = await Promise.all([
-    import('./evalInputs.js'),
+    import('../eval/inputs.js'),
     import('../eval/stream.js'),
     import('./evalReport.js'),
   ]);

@@ -1,5 +1,9 @@
 // How a run of the command line ends.
 
+import { UsageError } from '../eval/usage.js';
+
+export { UsageError };
+
 export const exitCodes = {
   ok: 0,
   /** With --strict: some utterances could not be evaluated. */
@@ -11,9 +15,6 @@ export const exitCodes = {
   /** As shells report SIGINT: 128 + 2. */
   interrupted: 130,
 } as const;
-
-/** The command was given something that it cannot do; shown without a stack. */
-export class UsageError extends Error {}
 
 /** The exit code for what a command threw. */
 export function exitCodeOf(error: unknown): number {
