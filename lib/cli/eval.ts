@@ -243,7 +243,7 @@ function checkOptions(
 }
 
 /** Aborts once on Ctrl-C or when the system asks to end; a second one ends the process at once. */
-function stopOnSignals(): AbortController {
+export function stopOnSignals(): AbortController {
   const controller = new AbortController();
   for (const [name, number] of [
     ['SIGINT', 2],

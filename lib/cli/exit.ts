@@ -24,5 +24,6 @@ export function exitCodeOf(error: unknown): number {
     return (error as { exitCode?: number }).exitCode ?? exitCodes.interrupted;
   }
   const code = (error as { code?: unknown } | null)?.code;
-  return code === 'ERR_CTC_FILE' ? exitCodes.unreadableData : exitCodes.engine;
+  const unreadable = code === 'ERR_CTC_FILE' || code === 'ERR_CTC_QUEUE';
+  return unreadable ? exitCodes.unreadableData : exitCodes.engine;
 }

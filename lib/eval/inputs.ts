@@ -36,7 +36,7 @@ export async function openInputs(
   manifest: string,
   options: Given,
   warn: (message: string) => void,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<Inputs> {
   const { layout, array, bfloat16, idColumn } = options;
   const tokens = await readTokens(options.tokens);
@@ -73,7 +73,7 @@ function chooseModel(
   tokens: Tokens,
   classes: number,
   { blank: given, input, layout, array, wordDelimiter, worst, threads }: Given,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Pick<StreamInputs, 'engine' | 'choices'> {
   const { symbols } = tokens;
   const blank = chooseBlank(tokens, classes, given);
