@@ -104,14 +104,16 @@ function isOwn(error: unknown): boolean {
 
 /** One line that says what is the matter with Redis, and what helps. */
 export function redisError(place: string, error: unknown): Error {
-  const { code = '', message = String(error) } = (error ?? {}) as NodeJS.ErrnoException;
-  const [problem, remedy] = problemOf(String(code), message);
+  const [problem, remedy] = problemOf(error);
   return ctcError('ERR_CTC_QUEUE', `Redis at ${place}: ${problem}. ${remedy}`, { cause: error });
 }
 
 const where = 'Give its address with --redis or REDIS_URL';
 
-function problemOf(code: string, message: string): [problem: string, remedy: string] {
+/** What is the matter with Redis, and what helps. */
+export function problemOf(error: unknown): [problem: string, remedy: string] {
+  const { code: given = '', message = String(error) } = (error ?? {}) as NodeJS.ErrnoException;
+  const code = String(given);
   if (code === 'ECONNREFUSED')
     return ['nothing listens there', `Start it (redis-server). ${where}`];
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return ['no such host', where];

@@ -231,5 +231,7 @@ function describeShard(
 /** BullMQ's own words for a job whose workers died say little. */
 function explainFailure({ failedReason, stalledCounter }: Job): string {
   if (!/stalled more than/.test(failedReason)) return failedReason;
-  return `its workers died or froze ${stalledCounter} times`;
+  return stalledCounter === 1
+    ? 'its worker died or froze'
+    : `its workers died or froze, ${stalledCounter} times`;
 }

@@ -8,7 +8,7 @@ import { checkOptions, finite, flag, integer, resolveSignal } from '../options.j
 import { isFinal, WrongWorker } from './failures.js';
 import { Evaluator, type Machine, type MergeReport, merge, type ShardReport } from './jobs.js';
 import { Lease } from './lease.js';
-import { openQueues, type QueueOptions, type Queues, redisError } from './redis.js';
+import { openQueues, problemOf, type QueueOptions, type Queues } from './redis.js';
 import type { StoredRun } from './spec.js';
 
 /** How a worker works. */
@@ -301,7 +301,8 @@ class QueueWorker {
   #onAway(error: unknown = new Error('the connection was lost')): void {
     if (this.#away || this.#stop.signal.aborted) return;
     this.#away = true;
-    const { message } = redisError(this.#queues.place, error);
+    const [problem] = problemOf(error);
+    const message = `Redis at ${this.#queues.place}: ${problem}; the worker goes on when it is back`;
     this.#settings.onEvent({ type: 'redis', message });
   }
 

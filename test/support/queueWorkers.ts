@@ -1,12 +1,25 @@
-// `node-ctc queue` as processes.
+// `node-ctc queue` as processes, and what it does called directly.
 
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AddedRun, JobEvent, RunStatus, WorkEvent } from '../../lib/queue/index.js';
-import { type Run, run, start } from './evalCase.js';
+import { Queue } from 'bullmq';
+import {
+  type AddedRun,
+  type AddOptions,
+  addRun,
+  type JobEvent,
+  queueStatus,
+  type RunSpec,
+  type RunStatus,
+  type WorkEvent,
+  type WorkOptions,
+  type WorkReport,
+  work,
+} from '../../lib/queue/index.js';
+import { type EvalCase, type Run, run, start } from './evalCase.js';
 
 export interface QueueWorker {
   child: ChildProcess;
@@ -18,8 +31,8 @@ export interface QueueWorker {
   ended: Promise<number | null>;
 }
 
-/** The commands for one queue. */
-export class QueueCommands {
+/** One queue. */
+export class TestQueue {
   readonly name: string;
   readonly #redis: string;
   readonly #options: string[];
@@ -31,9 +44,41 @@ export class QueueCommands {
     this.#options = ['--redis', redis, '--queue', name, '--json'];
   }
 
-  /** BullMQ itself, to do what no command does. */
-  async open() {
-    return { bullmq: await import('bullmq'), connection: { url: this.#redis } };
+  /** BullMQ's own queue of the runs, or of the shards, to do what no command does. */
+  async use<R>(name: 'runs' | 'shards', task: (queue: Queue) => Promise<R>): Promise<R> {
+    const full = name === 'runs' ? `${this.name}-runs` : this.name;
+    const queue = new Queue(full, { connection: { url: this.#redis } });
+    try {
+      return await task(queue);
+    } finally {
+      await queue.close();
+    }
+  }
+
+  /** A worker in this process, until nothing is left. */
+  async drain(options: WorkOptions = {}): Promise<{ report: WorkReport; events: WorkEvent[] }> {
+    const events: WorkEvent[] = [];
+    const report = await work({
+      ...this.place,
+      drain: true,
+      lockSeconds: 2,
+      threads: 1,
+      onEvent: (event) => events.push(event),
+      ...options,
+    });
+    return { report, events };
+  }
+
+  get place() {
+    return { redis: this.#redis, queue: this.name };
+  }
+
+  add(spec: RunSpec, options: AddOptions = {}): Promise<AddedRun> {
+    return addRun(spec, { ...this.place, ...options });
+  }
+
+  status(run?: string): Promise<RunStatus[]> {
+    return queueStatus(this.place, run);
   }
 
   /** Starts a worker that leaves jobs behind for no longer than two seconds. */
@@ -60,22 +105,7 @@ export class QueueCommands {
     return { child, events, err: () => err, ended };
   }
 
-  /** Adds a run; throws what the command said if it failed. */
-  async add(args: readonly string[]): Promise<AddedRun> {
-    const { code, out, err } = await this.run('add', args);
-    if (code !== 0) throw new Error(err);
-    return JSON.parse(out);
-  }
-
-  async status(...args: string[]): Promise<RunStatus[]> {
-    const { code, out, err } = await this.run('status', args);
-    if (code !== 0) throw new Error(err);
-    return out
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line));
-  }
-
+  /** What a command comes to, in a process of its own. */
   run(command: string, args: readonly string[] = []): Promise<Run> {
     return run(['queue', command, ...args, ...this.#options]);
   }
@@ -84,6 +114,11 @@ export class QueueCommands {
     for (const child of this.#running) child.kill('SIGKILL');
     while (this.#running.size > 0) await sleep(10);
   }
+}
+
+/** The files of a case as a specification. */
+export function specOf({ data, manifest, tokens }: EvalCase) {
+  return { data: [data], manifest, tokens, layout: 'NTC' } as const;
 }
 
 /** Options of a worker that writes after every 30 utterances or so. */

@@ -82,8 +82,8 @@ export class RedisServer {
     await this.use((client) => client.save());
   }
 
-  async use<R>(task: (client: Redis) => Promise<R>): Promise<R> {
-    const client = new Redis(this.url);
+  async use<R>(task: (client: Redis) => Promise<R>, url = this.url): Promise<R> {
+    const client = new Redis(url);
     try {
       return await task(client);
     } finally {
