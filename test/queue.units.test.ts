@@ -78,7 +78,7 @@ describe('the arguments of node-ctc/queue', () => {
       code: 'ERR_CTC_UNKNOWN_OPTION',
     });
     await assert.rejects(work({ lockSeconds: 0 }), { code: 'ERR_CTC_OUT_OF_RANGE' });
-    await assert.rejects(work({ drian: true } as object), /did you mean 'drain'/);
+    await assert.rejects(work({ drains: true } as object), /did you mean 'drain'/);
     await assert.rejects(queueStatus({ redis: 'http://host' }), {
       code: 'ERR_CTC_INVALID_ARG_VALUE',
     });

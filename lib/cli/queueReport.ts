@@ -111,7 +111,8 @@ function showEvent(event: WorkEvent): void {
 function describeDone({ utterances = 0, seconds, results }: JobEvent): string {
   const done = count(utterances, 'utterance');
   if (seconds === undefined) return `${done} merged: ${clip(results ?? '')}`;
-  return `${done} in ${formatSeconds(seconds)} (${formatRate(utterances / seconds)}/s)`;
+  const took = seconds < 10 ? `${seconds.toFixed(1)} s` : formatSeconds(seconds);
+  return `${done} in ${took} (${formatRate(utterances / seconds)}/s)`;
 }
 
 /** Shows how far runs are while they are waited for. */

@@ -350,8 +350,10 @@ class QueueWorker {
       await Promise.all(this.#workers.map((worker) => worker.close()));
       await this.#queues.close();
     })().catch(() => {});
-    const patience = sleep(this.#away ? 3000 : 10_000, 'late', { ref: false });
-    if ((await Promise.race([closed, patience])) === 'late') {
+    // A merge that has begun is brought to its end.
+    while (this.#leases.size > 0) await sleep(20);
+    // What waits for a Redis that is away would wait for ever.
+    if ((await Promise.race([closed, sleep(2000, 'late', { ref: false })])) === 'late') {
       for (const each of [...this.#workers, shards, runs]) each.disconnect().catch(() => {});
     }
     await this.#evaluator.close();
