@@ -2,6 +2,7 @@
 
 import { type Command, Option } from 'commander';
 import type { Format } from '../eval/formats.js';
+import type { Page } from '../eval/page.js';
 import type { SummaryFile } from '../eval/report.js';
 import type { Shard } from '../eval/shard.js';
 import { exitCodes, UsageError } from './exit.js';
@@ -14,6 +15,7 @@ interface EvalOptions {
   format?: Format;
   resume?: boolean;
   overwrite?: boolean;
+  html?: string;
   shard?: string;
   shards?: number;
   blank?: number;
@@ -39,6 +41,10 @@ Examples:
   # A record for every utterance as well; goes on where it stopped if run again
   node-ctc eval logits.npy --manifest manifest.jsonl --tokens tokens.txt \\
     --out results --resume
+
+  # A page to look at
+  node-ctc eval logits.npy --manifest manifest.jsonl --tokens tokens.txt \\
+    --html report.html
 
   # What another program writes, one utterance a line
   my-model | node-ctc eval - --tokens tokens.txt --json
@@ -81,6 +87,7 @@ export function register(program: Command): void {
         'parquet',
       ]),
     )
+    .option('--html <file>', 'write a page to look at: distributions, worst cases, a table')
     .option('--resume', 'go on with what an earlier run left in the folder')
     .option('--overwrite', 'replace what an earlier run left in the folder')
     .option('--shard <i/n>', 'evaluate part i of n, from 0')
@@ -121,6 +128,7 @@ async function runFiles(
   signal: AbortSignal,
 ): Promise<SummaryFile> {
   // The addon and the readers are loaded only now: `--help` must be quick and work without them.
+  const page = await openPage(options);
   const [{ openInputs }, { evaluateShard }, { RunConflict }, report, { progressBar }] =
     await Promise.all([
       import('../eval/inputs.js'),
@@ -139,13 +147,14 @@ async function runFiles(
       format: options.format,
       resume: options.resume,
       overwrite: options.overwrite,
+      page,
       batchBytes: options.batchMb * 1e6,
       warn: (message) => bar.aside(() => report.showWarning(message)),
       onProgress: bar.update,
       onRecords: options.json && options.out === undefined ? report.writeRecords : undefined,
     });
     bar.stop();
-    report.showResult(result, { json: options.json, shard });
+    report.showResult(result, { json: options.json, shard, html: options.html });
     return result.summary;
   } catch (error) {
     bar.stop();
@@ -165,6 +174,7 @@ async function runStream(
   options: EvalOptions,
   signal: AbortSignal,
 ): Promise<SummaryFile> {
+  const page = await openPage(options);
   const [{ openStreamInputs }, { evaluateStream }, report] = await Promise.all([
     import('../eval/inputs.js'),
     import('../eval/stream.js'),
@@ -175,14 +185,22 @@ async function runStream(
     const summary = await evaluateStream({
       ...inputs,
       batchBytes: options.batchMb * 1e6,
+      page,
       warn: report.showWarning,
       onRecords: options.json ? report.writeRecords : undefined,
     });
-    report.showResult({ summary, results: undefined, already: false }, { json: options.json });
+    const { json, html } = options;
+    report.showResult({ summary, results: undefined, already: false }, { json, html });
     return summary;
   } finally {
     await inputs.stream.close();
   }
+}
+
+async function openPage({ html }: EvalOptions): Promise<Page | undefined> {
+  if (html === undefined) return undefined;
+  const { Page } = await import('../eval/page.js');
+  return Page.open(html);
 }
 
 /** Whether the outputs come with their texts, one utterance a line. */
@@ -238,6 +256,9 @@ function checkOptions(
     throw new UsageError(
       'shards are written as JSON Lines: leave out --format here and give it to merge',
     );
+  }
+  if (shard !== undefined && options.html !== undefined) {
+    throw new UsageError('a page is about all shards: leave out --html here and give it to merge');
   }
   if (resume && overwrite) throw new UsageError('--resume and --overwrite contradict each other');
 }
