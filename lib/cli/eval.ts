@@ -1,5 +1,6 @@
 // `node-ctc eval`: the options, and the run from files to summary.
 
+import { setFlagsFromString } from 'node:v8';
 import { type Command, Option } from 'commander';
 import type { Format } from '../eval/formats.js';
 import type { Page } from '../eval/page.js';
@@ -104,6 +105,10 @@ export function register(program: Command): void {
 }
 
 async function run(data: string[], options: EvalOptions): Promise<void> {
+  // Most of what is allocated lives for one batch. V8 would let its heap grow by 50 MB before it collects that, for
+  // no speed that can be measured.
+  setFlagsFromString('--semi-space-growth-factor=1');
+  setFlagsFromString('--heap-growing-percent=50');
   const shard = await chooseShard(options);
   checkOptions(data, options, shard);
   const stop = stopOnSignals();
