@@ -148,6 +148,17 @@ describe('the package', function () {
     }
   });
 
+  it('names the packages that a page needs, before anything is evaluated', () => {
+    const command = join(consumer, 'node_modules', '.bin', 'node-ctc');
+    const args = ['eval', 'x.npy', '--manifest', 'x', '--tokens', 'x', '--html', 'x.html'];
+    const { status, stderr } = spawnSync(command, args, { cwd: consumer, encoding: 'utf8' });
+    assert.equal(status, 3);
+    assert.equal(
+      stderr,
+      'error: x.html: The page needs the packages @observablehq/plot and linkedom, which are not installed. Install: npm install @observablehq/plot linkedom\n',
+    );
+  });
+
   it('has types for both module systems', () => {
     const program = `
       const given = { data: new Float32Array(135), shape: [5, 1, 27] } as const;
