@@ -5,6 +5,7 @@ import { rangeError, show, typeError } from './errors.js';
 import { resolveLexicon } from './lexicon.js';
 import { LanguageModel, modelHandle } from './lm.js';
 import { choice, flag, type RawOptions } from './options.js';
+import { copyStrings } from './validate.js';
 
 /** What guides a search, checked and made ready. */
 export interface Guide {
@@ -177,15 +178,17 @@ function resolveHotwords(
   const letters = spelling && lettersOf(spelling);
   const isBoundary = (letter: string) => letter === ' ' && spelling?.delimiter !== undefined;
   const listed = Array.isArray(value);
-  const entries: [string, unknown, unknown][] = listed
-    ? value.map((phrase, i) => [`hotwords[${i}]`, phrase, common])
+  const entries: [string, string, unknown][] = listed
+    ? copyStrings(value, (i, phrase) =>
+        typeError(
+          'ERR_CTC_INVALID_ARG_TYPE',
+          `hotwords[${i}] must be a string, not ${show(phrase)}`,
+        ),
+      ).map((phrase, i) => [`hotwords[${i}]`, phrase, common])
     : Object.entries(value).map(([phrase, own]) => [`hotwords[${show(phrase)}]`, phrase, own]);
   const phrases: string[] = [];
   const weights: number[] = [];
   for (const [place, phrase, own] of entries) {
-    if (typeof phrase !== 'string') {
-      throw typeError('ERR_CTC_INVALID_ARG_TYPE', `${place} must be a string, not ${show(phrase)}`);
-    }
     // Between words the search sees one space, however many the caller typed.
     const text =
       spelling?.delimiter === undefined ? phrase : phrase.trim().replaceAll(/\s+/gu, ' ');

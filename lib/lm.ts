@@ -7,6 +7,7 @@ import { decodeNative, type Handle, handleOr, packStrings } from './decodeNative
 import { ctcError, show, typeError } from './errors.js';
 import { Code, nativeError } from './native.js';
 import { checkOptions, flag, resolveSignal } from './options.js';
+import { copyStrings } from './validate.js';
 
 const handles = new WeakMap<LanguageModel, Handle<'model'>>();
 const PIECE = 1 << 20;
@@ -41,13 +42,16 @@ export class LanguageModel {
    * model without `<unk>`.
    */
   score(sentence: readonly string[], boundaries = true): Float64Array {
-    if (!Array.isArray(sentence) || sentence.some((word) => typeof word !== 'string')) {
+    if (!Array.isArray(sentence)) {
       throw typeError(
         'ERR_CTC_INVALID_ARG_TYPE',
         `sentence must be an array of words, not ${show(sentence)}`,
       );
     }
-    const { bytes, ends } = packStrings(sentence);
+    const words = copyStrings(sentence, (i, word) =>
+      typeError('ERR_CTC_INVALID_ARG_TYPE', `sentence[${i}] must be a word, not ${show(word)}`),
+    );
+    const { bytes, ends } = packStrings(words);
     const whole = flag(boundaries, 'boundaries', true);
     return decodeNative().modelScore(modelHandle(this), bytes, ends, whole);
   }

@@ -86,7 +86,8 @@ async function main() {
       ...[...sources.defines, 'CTC_EMULATED'].map((define) => `-D${define}`),
     ];
     const lists = ['core', 'binding', 'tests', 'emulation', 'emulationTests', 'emulationLibrary'];
-    const files = [...lists, 'bench', 'profile'].flatMap((list) => sources[list]);
+    const all = [...lists, 'fuzz', 'bench', 'profile'].flatMap((list) => sources[list]);
+    const files = [...new Set(all)];
     const shares = Math.max(1, os.availableParallelism());
     await Promise.all(
       Array.from({ length: shares }, (_, i) =>

@@ -18,6 +18,7 @@ const lists = require(join(root, 'native', 'sources.cjs')) as Record<
   | 'emulation'
   | 'emulationTests'
   | 'emulationLibrary'
+  | 'fuzz'
   | 'includes'
   | 'defines'
   | 'flags',
@@ -170,11 +171,11 @@ describe('the two builds', function () {
   it('every native source on disk is in the list, and every listed one exists', () => {
     const listed = new Set([
       ...[...lists.core, ...lists.binding, ...lists.tests],
-      ...[...lists.cuda, ...emulated],
+      ...[...lists.cuda, ...emulated, ...lists.fuzz],
     ]);
     const found = [
       ...['native/core', 'native/cpu', 'native/binding', 'native/cuda', 'native/cuda/emulation'],
-      'test/native',
+      ...['test/native', 'test/native/fuzz'],
     ].flatMap((top) =>
       readdirSync(join(root, top))
         .filter((name) => /\.(cpp|cu)$/.test(name))
