@@ -46,11 +46,13 @@ const binding = [
 const tests = [
   'test/native/align.cpp',
   'test/native/align_posteriors.cpp',
+  'test/native/allocations.cpp',
   'test/native/decode.cpp',
   'test/native/loss.cpp',
   'test/native/loss_case.cpp',
   'test/native/loss_kernels.cpp',
   'test/native/main.cpp',
+  'test/native/out_of_memory.cpp',
   'test/native/workspace.cpp',
 ];
 
@@ -79,6 +81,12 @@ const emulationTests = [
   'test/native/cuda_loss.cpp',
 ];
 const emulationLibrary = ['test/native/cuda_library.cpp'];
+
+// The addon with allocations that a test counts and lets fail. For Linux.
+const counted = [
+  ...binding.filter((source) => source !== 'native/binding/addon.cpp'),
+  'test/native/counted_addon.cpp',
+];
 
 // What bench/ measures with: an addon, and a program to run under a profiler.
 const bench = ['bench/native/addon.cpp'];
@@ -109,6 +117,7 @@ module.exports = {
   emulation,
   emulationTests,
   emulationLibrary,
+  counted,
   bench,
   profile,
   includes,
