@@ -1,4 +1,4 @@
-import { decodeNative, type Handle, handleOr, packStrings } from './decodeNative.js';
+import { answerOr, decodeNative, type Handle, packStrings } from './decodeNative.js';
 import { numberIn } from './decodeOptions.js';
 import { Role, type Spelling } from './decodeText.js';
 import { rangeError, show, typeError } from './errors.js';
@@ -64,7 +64,7 @@ export function resolveGuide(
   const roles = spelling?.roles ?? new Uint8Array(classes);
   const pieces = packStrings(pieceTexts(spelling, classes, unit));
   const phrases = packStrings(hotwords?.phrases ?? []);
-  const handle = handleOr(
+  const handle = answerOr(
     decodeNative().makeGuide(
       Float64Array.of(unit === 'word' ? 0 : 1, alpha, beta, unkScore, boundary ? 1 : 0),
       roles,

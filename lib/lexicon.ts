@@ -1,4 +1,4 @@
-import { decodeNative, type Handle, handleOr, packStrings } from './decodeNative.js';
+import { answerOr, decodeNative, type Handle, packStrings } from './decodeNative.js';
 import { rangeError, show, typeError } from './errors.js';
 import { checkOptions } from './options.js';
 
@@ -115,7 +115,7 @@ function makeLexicon(entries: unknown, tokens: readonly string[] | undefined, na
   }
   const packed = packStrings(words);
   const spelled = ends.length > 0;
-  const handle = handleOr(
+  const handle = answerOr(
     decodeNative().makeLexicon(
       packed.bytes,
       packed.ends,

@@ -1,6 +1,5 @@
 #include "binding/loss.h"
 
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -188,11 +187,6 @@ class Call {
   size_t gradientBytes_ = 0;
 };
 
-struct Free {
-  void operator()(void* memory) const { std::free(memory); }
-};
-using Memory = std::unique_ptr<void, Free>;
-
 class LossJob final : public Job {
  public:
   // On the JavaScript thread: copies or holds all that run() will touch.
@@ -208,7 +202,7 @@ class LossJob final : public Job {
     memory_[1] = a.gradientMemory;
     const bool onHost = a.inputMemory == nullptr;
     if (onHost && a.plan.data[plan::copyInput] != 0 && call_.inputBytes() > 0) {
-      inputCopy_.reset(std::malloc(call_.inputBytes()));
+      inputCopy_.reset(new (std::nothrow) char[call_.inputBytes()]);
       if (inputCopy_ == nullptr) return Code::outOfMemory;
       std::memcpy(inputCopy_.get(), a.input.data, call_.inputBytes());
       problem.input.data = inputCopy_.get();
@@ -219,7 +213,7 @@ class LossJob final : public Job {
     if (problem.gradient.data == nullptr || a.gradientMemory != nullptr) return Code::ok;
     if (!gradient_.hold(env, *this, a.values[3], a.gradient)) return Code::outOfMemory;
     if (a.plan.data[plan::privateGradient] != 0) {
-      gradientCopy_.reset(std::malloc(call_.gradientBytes()));
+      gradientCopy_.reset(new (std::nothrow) char[call_.gradientBytes()]);
       if (gradientCopy_ == nullptr) return Code::outOfMemory;
       problem.gradient.data = gradientCopy_.get();
     }
@@ -266,8 +260,8 @@ class LossJob final : public Job {
   Call call_;
   std::vector<int32_t> labels_;
   std::shared_ptr<DeviceMemory> memory_[2];  // stays until the job has ended
-  Memory inputCopy_;
-  Memory gradientCopy_;
+  std::unique_ptr<char[]> inputCopy_;
+  std::unique_ptr<char[]> gradientCopy_;
   InPlace input_;
   InPlace gradient_;
 };
