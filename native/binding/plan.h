@@ -8,7 +8,7 @@ namespace ctc {
 
 // A change of anything here, or of an exported function, counts this up; lib/load.ts refuses
 // others.
-constexpr int32_t interfaceVersion = 2;
+constexpr int32_t interfaceVersion = 3;
 
 // Places in the Float64Array of a loss call. After the header follow N input lengths, N + 1 label
 // offsets and, when there is a gradient, N gradient scales.
@@ -29,7 +29,7 @@ constexpr size_t gradientUtteranceStride = 12;
 constexpr size_t copyInput = 13;        // a job only: copy the input before returning
 constexpr size_t privateGradient = 14;  // a job only: write elsewhere, copy at the end
 constexpr size_t job = 15;              // a job only: its number for cancel(), or 0
-constexpr size_t device = 16;           // the loss only: a device's number, -1 for the CPU
+constexpr size_t device = 16;           // a device's number, -1 for the CPU
 constexpr size_t header = 17;
 }  // namespace plan
 
