@@ -177,8 +177,8 @@ struct PathTile {
   }
 };
 
-// All tiles over the frames of the range. last[0], last[1] (if there is one): the scores of the
-// last blank and the last label after them.
+// All tiles over the frames of the range. last[0], last[1] (if there is one), unless null: the
+// scores of the last blank and the last label after them.
 template <int P>
 __device__ void walkPaths(const SequenceBatch& b, const Sequence& u, Range range, double* last) {
   const int32_t warps = static_cast<int32_t>(blockDim.x) / warpSize32;
@@ -199,7 +199,7 @@ __device__ void walkPaths(const SequenceBatch& b, const Sequence& u, Range range
       if (tiles > 1) __syncthreads();
     }
     CTC_UNROLL
-    for (int k = 0; k < P && busy; ++k) {
+    for (int k = 0; k < P && busy && last != nullptr; ++k) {
       if (tile.lane0 + k == u.labels) last[0] = tile.blank[k];
       if (tile.lane0 + k == u.labels - 1) last[1] = tile.label[k];
     }
@@ -269,9 +269,10 @@ __global__ void __launch_bounds__(warpSize32* mostWarps)
       traceBack(b, u, {from, min(from + u.blockFrames, u.frames)}, &lane, &onLabel);
     }
     if (block == 0) return;
-    // No barrier: the other warps begin to walk, and to overwrite steps, behind the first barrier of
-    // the wavefront, which this warp comes to when it has read them.
-    walkPaths<P>(b, u, {from - u.blockFrames, from}, last);
+    // No barrier: the other warps begin to walk, and to overwrite steps, behind the first barrier
+    // of the wavefront, which this warp comes to when it has read them. Nor are the last scores
+    // overwritten, which a warp may not have read yet.
+    walkPaths<P>(b, u, {from - u.blockFrames, from}, nullptr);
   }
 }
 
