@@ -131,7 +131,7 @@ export function errorRate(
 
 /** `errorRate` of two texts with its defaults, for callers inside the package that have many. */
 export function countErrors(reference: string, hypothesis: string, unit: ErrorUnit): ErrorCounts {
-  const split = unit === 'word' ? splitWords : splitGraphemes;
+  const split = unit === 'word' ? splitWords : asGraphemes;
   return compare(split(reference.normalize()), split(hypothesis.normalize()), false);
 }
 
@@ -205,6 +205,11 @@ function isPlain(text: string): boolean {
 
 let segmenter: Intl.Segmenter | undefined;
 
+/** As `splitGraphemes`; a text whose code units are graphemes as it is, without an array of them. */
+function asGraphemes(text: string): ArrayLike<string> {
+  return isPlain(text) ? text : splitGraphemes(text);
+}
+
 /** User-perceived characters: a letter with its accents, a flag, a family emoji are one each. */
 export function splitGraphemes(text: string): string[] {
   if (isPlain(text)) return text.split('');
@@ -229,8 +234,8 @@ function countsOf(errors: number, substitutions: number, n: number, m: number): 
 }
 
 function compare(
-  reference: readonly Unit[],
-  hypothesis: readonly Unit[],
+  reference: ArrayLike<Unit>,
+  hypothesis: ArrayLike<Unit>,
   withAlignment: boolean,
 ): UtteranceErrors {
   let n = reference.length;
@@ -240,6 +245,9 @@ function compare(
     while (n > 0 && m > 0 && reference[n - 1] === hypothesis[m - 1]) {
       n -= 1;
       m -= 1;
+    }
+    if (n === 0 || m === 0) {
+      return { ...countsOf(n + m, 0, reference.length, hypothesis.length), alignment: undefined };
     }
   }
   const numbers = new Map<Unit, number>();
@@ -278,12 +286,16 @@ const scratch = {
 
 /** Equal numbers for equal units. `numbers` holds those of units that are not single code units. */
 function numberUnits(
-  units: readonly Unit[],
+  units: ArrayLike<Unit>,
   count: number,
   numbers: Map<Unit, number>,
   memory: Scratch,
 ): Int32Array {
   const result = memory.take(count);
+  if (typeof units === 'string') {
+    for (let i = 0; i < count; i++) result[i] = units.charCodeAt(i);
+    return result;
+  }
   for (let i = 0; i < count; i++) {
     const unit = units[i] as Unit;
     if (typeof unit === 'string' && unit.length === 1) {
@@ -389,8 +401,8 @@ function stepTable(size: number): Uint8Array {
 function trace(
   steps: Uint8Array,
   band: Band,
-  reference: readonly Unit[],
-  hypothesis: readonly Unit[],
+  reference: ArrayLike<Unit>,
+  hypothesis: ArrayLike<Unit>,
 ): AlignedUnit[] {
   const aligned: AlignedUnit[] = [];
   let i = reference.length;
