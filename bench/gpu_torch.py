@@ -45,7 +45,8 @@ def loss_and_gradient(T, N, C, L, cudnn):
     return median_ms(run)
 
 
-result = {"floor": [], "native": [], "cudnn": []}
+version = f"PyTorch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}"
+result = {"version": version, "floor": [], "native": [], "cudnn": []}
 for T, N, C, L in json.loads(sys.argv[1]):
     source = torch.empty(T, N, C, device="cuda")
     target = torch.empty_like(source)

@@ -9,6 +9,7 @@ import {
   runLater,
   runNow,
 } from './batch.js';
+import type { DeviceTensor } from './deviceTensor.js';
 import { STATUSES, type Status } from './lossCall.js';
 import { native } from './native.js';
 import { choice, type RawOptions } from './options.js';
@@ -78,7 +79,8 @@ const NOW: BatchFunction = { ...LATER, synchronous: true };
  * batch for the results, 32 for those at work, and 16 L bytes for every 1024 frames: T = 200,000 with L = 20,000
  * takes some 110 MB.
  *
- * @param input - `{ data, shape }` of shape [T, N, C] ([N, T, C] with `layout: 'NTC'`), or [T, C].
+ * @param input - `{ data, shape }` of shape [T, N, C] ([N, T, C] with `layout: 'NTC'`), or [T, C]; or a
+ * DeviceTensor of it.
  * @param targets - Labels of each utterance, without blanks; see {@link Targets}. With `star` also C.
  * @param options - See {@link AlignOptions}. Unknown keys are refused.
  * @throws (as rejections) what {@link ctcLoss} rejects with; an infeasible utterance is a status, not an error.
@@ -90,7 +92,7 @@ const NOW: BatchFunction = { ...LATER, synchronous: true };
  * ```
  */
 export async function forcedAlign<D extends TensorData = TensorData>(
-  input: TensorLike<D>,
+  input: TensorLike<D> | DeviceTensor<D>,
   targets: Targets,
   options?: AlignOptions,
 ): Promise<AlignResult<D>> {
@@ -108,7 +110,7 @@ export async function forcedAlign<D extends TensorData = TensorData>(
  * else is as for {@link forcedAlign}.
  */
 export function forcedAlignSync(
-  input: TensorLike,
+  input: TensorLike | DeviceTensor,
   targets: Targets,
   options?: AlignSyncOptions,
 ): AlignResult {

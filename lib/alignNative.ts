@@ -1,3 +1,5 @@
+import type { DeviceHandle } from './deviceNative.js';
+
 /**
  * What native/binding/align.cpp adds to the addon. Arrays are as told in native/binding/align.h; each
  * function checks their sizes again. The answer is a code of lib/native.ts.
@@ -12,7 +14,7 @@ export interface AlignAddon {
 type AlignArguments = [
   plan: Float64Array,
   labels: Int32Array,
-  input: ArrayBufferView,
+  input: ArrayBufferView | DeviceHandle,
   star: number,
   frameLabels: Int32Array,
   logProbs: Float64Array,
@@ -26,7 +28,7 @@ type AlignArguments = [
 type PosteriorArguments = [
   plan: Float64Array,
   labels: Int32Array,
-  input: ArrayBufferView,
+  input: ArrayBufferView | DeviceHandle,
   occupancy: Float64Array,
   alpha: Float64Array | undefined,
   beta: Float64Array | undefined,

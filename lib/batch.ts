@@ -1,5 +1,5 @@
 import { inputForJob, plainView } from './buffers.js';
-import { resolveDevice } from './device.js';
+import type { DeviceHandle } from './deviceNative.js';
 import { rangeError } from './errors.js';
 import { runJob, withInput } from './job.js';
 import { Code, type LossPlan, native, nativeError, outOfMemory, packPlan } from './native.js';
@@ -19,6 +19,7 @@ import {
   resolveBlank,
   resolveSignal,
 } from './options.js';
+import { type Place, resolvePlace } from './place.js';
 import { resolveTargets } from './targets.js';
 import { resolveTensor, type TensorData } from './tensor.js';
 import { resolveInputLengths } from './validate.js';
@@ -35,7 +36,7 @@ export interface BatchSyncOptions {
   readonly input?: InputKind;
   /** Order of the input's dimensions: `'TNC'` (default) or `'NTC'`. */
   readonly layout?: Layout;
-  /** Default: `'cpu'`. */
+  /** Where the work is done. Default: `'cpu'`, or where the input is, if it is a DeviceTensor. */
   readonly device?: Device;
   /** Threads that may work on this call, from 1. Default: all cores. Never changes a result. */
   readonly threads?: number;
@@ -53,6 +54,7 @@ export interface BatchOptions extends BatchSyncOptions {
 export interface BatchCall {
   readonly plan: LossPlan;
   readonly labels: Int32Array;
+  readonly place: Place;
   /** As given, for the options that only one function has. */
   readonly options: RawOptions;
   readonly signal: AbortSignal | undefined;
@@ -101,9 +103,10 @@ export function prepareBatch(
       );
     }
   }
-  resolveDevice(options.device);
+  const place = resolvePlace(options.device, input);
   const kind = choice(options.input, 'input', INPUT_KINDS, 'logits');
-  const tensor = resolveTensor(input, choice(options.layout, 'layout', LAYOUTS, 'TNC'));
+  const layout = choice(options.layout, 'layout', LAYOUTS, 'TNC');
+  const tensor = place.input?.tensor(layout) ?? resolveTensor(input, layout);
   const blank = resolveBlank(options.blank, tensor.classes);
   const { labels, offsets } = resolveTargets(
     targets,
@@ -120,10 +123,12 @@ export function prepareBatch(
     logProbs: kind === 'logProbs',
     softmaxGradient: false,
     threads: integer(options.threads, 'threads', 1, 1024, 0),
+    device: place.device,
   };
   return {
     plan,
     labels,
+    place,
     options,
     signal: resolveSignal(options.signal),
     buffers: choice(options.buffers, 'buffers', BUFFERS, 'auto'),
@@ -131,12 +136,17 @@ export function prepareBatch(
 }
 
 /** A native function with its outputs bound: packed plan, labels, input. */
-export type NativeCall<R> = (plan: Float64Array, labels: Int32Array, input: ArrayBufferView) => R;
+export type NativeCall<R> = (
+  plan: Float64Array,
+  labels: Int32Array,
+  input: ArrayBufferView | DeviceHandle,
+) => R;
 
 /** Runs a call now. */
 export function runNow(call: BatchCall, run: NativeCall<number>): void {
   native();
-  const code = run(packPlan(call.plan), call.labels, plainView(call.plan.tensor.data));
+  const source = call.place.input?.handle ?? plainView(call.plan.tensor.data);
+  const code = run(packPlan(call.plan), call.labels, source);
   if (code !== Code.ok) throw nativeError(code);
 }
 
@@ -155,7 +165,7 @@ export async function runLater(
   try {
     const code = await runJob((job) => {
       const memory = { copyInput: from.copy, privateGradient: false, job };
-      return run(packPlan(call.plan, memory), call.labels, from.data);
+      return run(packPlan(call.plan, memory), call.labels, call.place.input?.handle ?? from.data);
     }, signal);
     if (signal?.aborted) throw signal.reason;
     if (code !== Code.ok) throw nativeError(code);

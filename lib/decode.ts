@@ -16,6 +16,7 @@ import type {
   GreedySyncOptions,
   Verb,
 } from './decodeOptions.js';
+import type { DeviceTensor } from './deviceTensor.js';
 import { runJob, withInput } from './job.js';
 import { Code } from './native.js';
 import type { TensorData, TensorLike } from './tensor.js';
@@ -26,7 +27,8 @@ import type { TensorData, TensorLike } from './tensor.js';
  * Each label comes with its frames (`start`, and `end`, exclusive) and the mean probability of its class
  * over them. Of equally probable classes the lowest is taken. Time: O(T * C) for each utterance.
  *
- * @param input - `{ data, shape }` of shape [T, N, C] ([N, T, C] with `layout: 'NTC'`), or [T, C].
+ * @param input - `{ data, shape }` of shape [T, N, C] ([N, T, C] with `layout: 'NTC'`), or [T, C]; or a
+ * DeviceTensor of it.
  * @param options - See {@link GreedyOptions}. Unknown keys are refused.
  * @throws (as rejections) TypeError or RangeError with a {@link CtcErrorCode} for a bad argument; CtcError
  * `ERR_CTC_OUT_OF_MEMORY`, `ERR_CTC_DEVICE`, `ERR_CTC_NATIVE_LOAD`; the signal's reason after an abort.
@@ -38,7 +40,7 @@ import type { TensorData, TensorLike } from './tensor.js';
  * ```
  */
 export async function greedyDecode<D extends TensorData = TensorData>(
-  input: TensorLike<D>,
+  input: TensorLike<D> | DeviceTensor<D>,
   options?: GreedyOptions,
 ): Promise<DecodeResult<GreedyUtterance, D>> {
   const call = prepareDecode(input, options, 'greedyDecode', false);
@@ -57,7 +59,7 @@ export async function greedyPaths(input: TensorLike, options: GreedyOptions): Pr
 
 /** As {@link greedyDecode}; returns when it is done, and never copies the input. */
 export function greedyDecodeSync(
-  input: TensorLike,
+  input: TensorLike | DeviceTensor,
   options?: GreedySyncOptions,
 ): DecodeResult<GreedyUtterance> {
   const call = prepareDecode(input, options, 'greedyDecode', true);
@@ -120,7 +122,7 @@ async function decode(
   try {
     const code = await runJob(async (job) => {
       const plan = packDecode(call.plan, { copyInput: from.copy, job });
-      return addon[verb](plan, from.data, call.guide.handle, flat);
+      return addon[verb](plan, call.place.input?.handle ?? from.data, call.guide.handle, flat);
     }, signal);
     if (signal?.aborted) throw signal.reason;
     if (code !== Code.ok) throw failure(code, call, verb);
@@ -134,7 +136,7 @@ function decodeSync(call: DecodeCall, verb: Verb): FlatPaths {
   const flat = {} as FlatPaths;
   const code = decodeNative()[`${verb}Sync`](
     packDecode(call.plan),
-    plainView(call.plan.tensor.data),
+    call.place.input?.handle ?? plainView(call.plan.tensor.data),
     call.guide.handle,
     flat,
   );

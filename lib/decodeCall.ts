@@ -14,9 +14,12 @@ import {
   wordsOf,
 } from './decodeText.js';
 import { resolveDevice } from './device.js';
+import { deviceSource } from './deviceTensor.js';
+import { rangeError } from './errors.js';
 import { type Guide, resolveGuide } from './guide.js';
 import type { Status } from './lossCall.js';
 import { resolveBlank } from './options.js';
+import { type Place, resolvePlace } from './place.js';
 import { resolveTensor, type TensorData } from './tensor.js';
 import { resolveInputLengths } from './validate.js';
 
@@ -76,6 +79,7 @@ export interface DecodeResult<Utterance, D = TensorData> {
 export interface DecodeCall {
   readonly options: ResolvedDecodeOptions;
   readonly plan: DecodePlan;
+  readonly place: Place;
   readonly spelling: Spelling | undefined;
   readonly tokens: readonly string[] | undefined;
   readonly guide: Guide;
@@ -93,8 +97,8 @@ export function prepareDecode(
   const options = resolveDecodeOptions(given, verb, synchronous);
   const raw = options.raw;
   const limits = resolveLimits(raw);
-  resolveDevice(raw.device);
-  const tensor = resolveTensor(input, options.layout);
+  const place = placeOf(input, raw.device, verb);
+  const tensor = place.input?.tensor(options.layout) ?? resolveTensor(input, options.layout);
   const blank = resolveBlank(raw.blank, tensor.classes);
   const spelling = resolveSpelling(raw.tokens, raw.wordDelimiter, tensor.classes, blank);
   const tokens = spelling && [...(raw.tokens as readonly string[])];
@@ -108,12 +112,28 @@ export function prepareDecode(
       logProbs: options.logProbs,
       mergeRepeated: options.mergeRepeated,
       threads: options.threads,
+      device: place.device,
     },
+    place,
     spelling,
     tokens,
     guide:
       verb === 'beamDecode' ? resolveGuide(raw, spelling, blank, tensor.classes, tokens) : UNGUIDED,
   };
+}
+
+/** Beam search has the CPU only; `'auto'` takes it. */
+function placeOf(input: unknown, device: unknown, verb: Verb): Place {
+  if (verb === 'greedyDecode') return resolvePlace(device, input);
+  const held = deviceSource(input);
+  if (held === undefined) {
+    return { device: resolveDevice(device), input: undefined, gradient: undefined };
+  }
+  throw rangeError(
+    'ERR_CTC_INVALID_ARG_VALUE',
+    `input is in the memory of 'cuda:${held.device}', but beam search works on the CPU only: ` +
+      'give it what read() resolves to',
+  );
 }
 
 const STATUSES: readonly Status[] = ['ok', 'infeasible', 'nonfinite'];

@@ -1,3 +1,4 @@
+import type { DeviceHandle } from './deviceNative.js';
 import { ctcError } from './errors.js';
 import { Code, defaultThreads, native, nativeError } from './native.js';
 import type { ResolvedTensor } from './tensor.js';
@@ -46,7 +47,7 @@ interface DecodeAddon {
 
 type Decode<Answer> = (
   plan: Float64Array,
-  input: ArrayBufferView,
+  input: ArrayBufferView | DeviceHandle,
   guide: Handle<'guide'> | undefined,
   result: object,
 ) => Answer;
@@ -94,7 +95,8 @@ const PLAN = {
   cutoffProb: 16,
   tokenMinLogp: 17,
   beamThreshold: 18,
-  header: 19,
+  device: 19,
+  header: 20,
 } as const;
 
 /** The limits of a beam search; Infinity where there is none. */
@@ -116,6 +118,8 @@ export interface DecodePlan extends BeamLimits {
   readonly mergeRepeated: boolean;
   /** 0: as many as the machine has cores. */
   readonly threads: number;
+  /** A GPU's number, or -1 for the CPU. */
+  readonly device: number;
 }
 
 export function packDecode(plan: DecodePlan, memory?: { copyInput: boolean; job: number }) {
@@ -140,6 +144,7 @@ export function packDecode(plan: DecodePlan, memory?: { copyInput: boolean; job:
   packed[PLAN.cutoffProb] = plan.cutoffProb;
   packed[PLAN.tokenMinLogp] = plan.tokenMinLogp;
   packed[PLAN.beamThreshold] = plan.beamThreshold;
+  packed[PLAN.device] = plan.device;
   packed.set(inputLengths, PLAN.header);
   return packed;
 }

@@ -29,7 +29,7 @@ export interface DecodeOptions {
   readonly input?: InputKind;
   /** Order of the input's dimensions: `'TNC'` (default) or `'NTC'`. */
   readonly layout?: Layout;
-  /** Default: `'cpu'`, which is the only device that decodes. */
+  /** Default: `'cpu'`, or where the input is, if it is a DeviceTensor. Beam search has the CPU only. */
   readonly device?: Device;
   /** Threads that may work on this call, from 1. Default: all cores. Never changes a result. */
   readonly threads?: number;

@@ -66,7 +66,7 @@ export function resolveDevice(value: unknown, onGpu = false): number {
   }
   if (/^cuda(:\d{1,3})?$/.test(value)) {
     const number = Number(value.slice(5));
-    const reason = onGpu ? whyNot(number) : 'only the loss works on a GPU so far';
+    const reason = onGpu ? whyNot(number) : 'beam search works on the CPU only';
     if (reason === undefined) return number;
     throw ctcError(
       'ERR_CTC_DEVICE',

@@ -46,7 +46,7 @@ export function deviceSource(value: unknown): DeviceSource | undefined {
  * Model outputs, or a gradient, in the memory of a GPU: upload once, compute many times, read back.
  *
  * Give it to {@link ctcLoss} as the input, as the `gradient` to write into, or both; nothing but losses then
- * crosses the bus. The memory is freed by {@link dispose}, by `using`, or when the object is collected; a
+ * crosses the bus. {@link greedyDecode}, {@link forcedAlign} and {@link posteriors} take it as their input. The memory is freed by {@link dispose}, by `using`, or when the object is collected; a
  * running job keeps what it uses.
  */
 export class DeviceTensor<D extends TensorData = TensorData> {

@@ -8,9 +8,9 @@ import type {
   ResolvedLossOptions,
 } from './lossOptions.js';
 import { resolveLossOptions } from './lossOptions.js';
-import { checkTarget, type LossPlace, resolvePlace } from './lossPlace.js';
 import type { LossPlan } from './native.js';
 import { resolveBlank } from './options.js';
+import { checkTarget, type Place, resolvePlace } from './place.js';
 import type { Profile } from './profiles.js';
 import { gradientScales, reduceLosses, type Sums, sumLosses } from './reduce.js';
 import { resolveTargets } from './targets.js';
@@ -86,7 +86,7 @@ export interface LossCall {
   readonly plan: LossPlan;
   readonly labels: Int32Array;
   readonly output: Output | undefined;
-  readonly place: LossPlace;
+  readonly place: Place;
 }
 
 /** Checks all arguments of a call, before anything native runs. */

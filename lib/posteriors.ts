@@ -9,6 +9,7 @@ import {
   runLater,
   runNow,
 } from './batch.js';
+import type { DeviceTensor } from './deviceTensor.js';
 import { STATUSES, type Status } from './lossCall.js';
 import { native } from './native.js';
 import { flag } from './options.js';
@@ -78,13 +79,14 @@ const NOW: BatchFunction = { ...LATER, synchronous: true };
  * Time: O(T * L) for each utterance. Memory: 16 bytes for each frame and label for a result (48 with `recursions`), and
  * 32 for each utterance at work.
  *
- * @param input - `{ data, shape }` of shape [T, N, C] ([N, T, C] with `layout: 'NTC'`), or [T, C].
+ * @param input - `{ data, shape }` of shape [T, N, C] ([N, T, C] with `layout: 'NTC'`), or [T, C]; or a
+ * DeviceTensor of it.
  * @param targets - Labels of each utterance, without blanks; see {@link Targets}.
  * @param options - See {@link PosteriorOptions}. Unknown keys are refused.
  * @throws (as rejections) what {@link ctcLoss} rejects with; an infeasible utterance is a status, not an error.
  */
 export async function posteriors<D extends TensorData = TensorData>(
-  input: TensorLike<D>,
+  input: TensorLike<D> | DeviceTensor<D>,
   targets: Targets,
   options?: PosteriorOptions,
 ): Promise<PosteriorResult<D>> {
@@ -102,7 +104,7 @@ export async function posteriors<D extends TensorData = TensorData>(
  * lies, without a copy. Everything else is as for {@link posteriors}.
  */
 export function posteriorsSync(
-  input: TensorLike,
+  input: TensorLike | DeviceTensor,
   targets: Targets,
   options?: PosteriorSyncOptions,
 ): PosteriorResult {

@@ -65,13 +65,19 @@ const tests = [
 // The CUDA backend, a library of its own (CMake, `npm run build:cuda`).
 const cuda = [
   'native/core/lattice.cpp',
+  'native/cuda/align.cu',
   'native/cuda/backend.cu',
+  'native/cuda/frames.cu',
   'native/cuda/gradient.cu',
+  'native/cuda/greedy.cu',
   'native/cuda/lattice.cu',
   'native/cuda/loss.cu',
   'native/cuda/plan.cu',
+  'native/cuda/posteriors.cu',
   'native/cuda/rows.cu',
+  'native/cuda/sequences.cu',
   'native/cuda/session.cu',
+  'native/cuda/source.cu',
 ];
 
 // The same, compiled for the host with CTC_EMULATED, for tests: an archive, its C++ tests, and what
@@ -85,6 +91,8 @@ const emulationTests = [
   'test/native/cuda_case.cpp',
   'test/native/cuda_emulation.cpp',
   'test/native/cuda_loss.cpp',
+  'test/native/cuda_paths.cpp',
+  'test/native/cuda_path_case.cpp',
 ];
 const emulationLibrary = ['test/native/cuda_library.cpp'];
 

@@ -4,6 +4,7 @@
 
 #include "binding/batch.h"
 #include "ctc/align.h"
+#include "ctc/backend.h"
 #include "ctc/lattice.h"
 #include "ctc/posteriors.h"
 
@@ -36,7 +37,9 @@ struct AlignCall {
 
   Code run(const Batch& batch, const std::atomic<bool>* cancelled) {
     batch.describe(&problem, cancelled);
-    return static_cast<Code>(align(problem));
+    return batch.place(
+        [&] { return align(problem); },
+        [&](int32_t device, Placement at) { return alignOnDevice(device, problem, at); });
   }
 };
 
@@ -74,7 +77,9 @@ struct PosteriorCall {
 
   Code run(const Batch& batch, const std::atomic<bool>* cancelled) {
     batch.describe(&problem, cancelled);
-    return static_cast<Code>(posteriors(problem));
+    return batch.place(
+        [&] { return posteriors(problem); },
+        [&](int32_t device, Placement at) { return posteriorsOnDevice(device, problem, at); });
   }
 };
 

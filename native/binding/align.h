@@ -12,6 +12,8 @@ namespace ctc {
 //                losses, status)
 //   Outputs as in ctc/posteriors.h; the utterances' matrices lie one after another.
 //
+// The input may be a handle of allocateDevice().
+//
 // Outputs must not be reachable for the caller until the promise settles.
 void registerAlign(napi_env env, napi_value exports);
 

@@ -8,29 +8,32 @@ Code Batch::read(napi_env env, const napi_value* values) {
   ArrayOf<double> plan;
   Span input;
   if (!readDoubles(env, values[0], &plan) || !readInts(env, values[1], &labels_) ||
-      !readSpan(env, values[2], &input) || plan.length < plan::header) {
+      !readMemory(env, values[2], &input, &inputMemory_) || plan.length < plan::header) {
     return Code::badArgument;
   }
   const double* const p = plan.data;
   int64_t dtype = 0;
   int64_t blank = 0;
   int64_t threads = 0;
+  int64_t device = 0;
   if (!toInteger(p[plan::dtype], &dtype) || !toInteger(p[plan::frames], &input_.frames) ||
       !toInteger(p[plan::utterances], &input_.utterances) ||
       !toInteger(p[plan::classes], &input_.classes) ||
       !toInteger(p[plan::frameStride], &input_.frameStride) ||
       !toInteger(p[plan::utteranceStride], &input_.utteranceStride) ||
       !toInteger(p[plan::classStride], &input_.classStride) || !toInteger(p[plan::blank], &blank) ||
-      !toInteger(p[plan::threads], &threads)) {
+      !toInteger(p[plan::threads], &threads) || !toInteger(p[plan::device], &device)) {
     return Code::badArgument;
   }
   constexpr int64_t most = 0x7fffffff;
   if (dtype < 0 || dtype > 3 || input_.frames < 0 || input_.frames > most ||
       input_.utterances < 0 || input_.utterances > most || input_.classes < 1 ||
       input_.classes >= most || blank < 0 || blank >= input_.classes || threads < 1 ||
-      threads > most) {
+      threads > most || device < -1 || device > most) {
     return Code::badArgument;
   }
+  device_ = static_cast<int32_t>(device);
+  if (inputMemory_ != nullptr && inputMemory_->device() != device_) return Code::badArgument;
   input_.dtype = static_cast<DType>(dtype);
   blank_ = static_cast<int32_t>(blank);
   threads_ = static_cast<int32_t>(threads);
@@ -72,17 +75,19 @@ Code Batch::readInput(Span span) {
     const double bytes = (last + 1) * static_cast<double>(bytesOf(input_.dtype));
     if (bytes > static_cast<double>(span.bytes)) return Code::inputChanged;
     inputBytes_ = static_cast<size_t>(bytes);
-    if (reinterpret_cast<uintptr_t>(span.data) % bytesOf(input_.dtype) != 0) {
+    if (inputMemory_ == nullptr &&
+        reinterpret_cast<uintptr_t>(span.data) % bytesOf(input_.dtype) != 0) {
       return Code::misaligned;
     }
   }
-  input_.data = span.data;
+  input_.data = inputMemory_ == nullptr ? span.data : inputMemory_->memory();
   return Code::ok;
 }
 
 Code Batch::keep(napi_env env, Job& job, const napi_value* values) {
   labelCopy_.assign(labels_.data, labels_.data + labels_.length);
   labels_.data = labelCopy_.data();
+  if (inputMemory_ != nullptr) return Code::ok;
   if (copyInput_ && inputBytes_ > 0) {
     inputCopy_.reset(new (std::nothrow) char[inputBytes_]);
     if (inputCopy_ == nullptr) return Code::outOfMemory;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "binding/arguments.h"
+#include "binding/device.h"
 #include "binding/job.h"
 #include "binding/plan.h"
 #include "ctc/problem.h"
@@ -48,6 +49,13 @@ class Batch {
   int64_t labels() const { return offsets_.back(); }
   double jobNumber() const { return jobNumber_; }
 
+  // On the CPU, or on a device: onCpu(), or onDevice(number, placement).
+  template <class OnCpu, class OnDevice>
+  Code place(OnCpu onCpu, OnDevice onDevice) const {
+    if (device_ < 0) return static_cast<Code>(onCpu());
+    return static_cast<Code>(onDevice(device_, Placement{inputMemory_ != nullptr, 0}));
+  }
+
  private:
   Code readInput(Span span);
 
@@ -55,6 +63,8 @@ class Batch {
   Input kind_ = Input::logits;
   int32_t blank_ = 0;
   int32_t threads_ = 1;
+  int32_t device_ = -1;
+  std::shared_ptr<DeviceMemory> inputMemory_;  // instead of an array
   std::vector<int64_t> lengths_;
   std::vector<int64_t> offsets_;
   ArrayOf<int32_t> labels_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "binding/arguments.h"
+#include "binding/device.h"
 #include "binding/handle.h"
 #include "binding/job.h"
 #include "binding/plan.h"
@@ -37,7 +38,8 @@ constexpr size_t cutoffTopN = 15;
 constexpr size_t cutoffProb = 16;
 constexpr size_t tokenMinLogp = 17;
 constexpr size_t beamThreshold = 18;
-constexpr size_t header = 19;
+constexpr size_t device = 19;  // greedy: a device's number, -1 for the CPU
+constexpr size_t header = 20;
 }  // namespace places
 
 enum class Verb { greedy, beam };
@@ -45,12 +47,13 @@ enum class Verb { greedy, beam };
 struct Arguments {
   ArrayOf<double> plan;
   Span input;
-  napi_value values[4];  // plan, input, guide, result
+  std::shared_ptr<DeviceMemory> inputMemory;  // instead of a span
+  napi_value values[4];                       // plan, input, guide, result
 
   bool read(napi_env env, napi_callback_info info) {
     size_t count = 4;
     return napi_get_cb_info(env, info, &count, values, nullptr, nullptr) == napi_ok && count == 4 &&
-           readDoubles(env, values[0], &plan) && readSpan(env, values[1], &input) &&
+           readDoubles(env, values[0], &plan) && readMemory(env, values[1], &input, &inputMemory) &&
            plan.length >= places::header;
   }
 };
@@ -75,6 +78,7 @@ class Call {
     int64_t dtype = 0;
     int64_t blank = 0;
     int64_t threads = 0;
+    int64_t device = 0;
     constexpr int64_t most = 0x7fffffff;
     if (!toInteger(p[places::dtype], &dtype) || !toInteger(p[places::frames], &in.frames) ||
         !toInteger(p[places::utterances], &in.utterances) ||
@@ -83,7 +87,8 @@ class Call {
         !toInteger(p[places::utteranceStride], &in.utteranceStride) ||
         !toInteger(p[places::classStride], &in.classStride) ||
         !toInteger(p[places::blank], &blank) || !toInteger(p[places::threads], &threads) ||
-        dtype < 0 || dtype > 3 || in.frames < 0 || in.frames > most || in.utterances < 0 ||
+        !toInteger(p[places::device], &device) || device < -1 || device > most || dtype < 0 ||
+        dtype > 3 || in.frames < 0 || in.frames > most || in.utterances < 0 ||
         in.utterances > most || in.classes < 1 || in.classes > most || blank < 0 ||
         blank >= in.classes || threads < 1 || threads > most ||
         !readLimit(p[places::beamWidth], &beam_.beamWidth) ||
@@ -92,6 +97,10 @@ class Call {
       return Code::badArgument;
     }
     in.dtype = static_cast<DType>(dtype);
+    device_ = static_cast<int32_t>(device);
+    inputMemory_ = a.inputMemory;
+    if (device_ >= 0 && verb_ == Verb::beam) return Code::badArgument;
+    if (inputMemory_ != nullptr && inputMemory_->device() != device_) return Code::badArgument;
     beam_.blank = static_cast<int32_t>(blank);
     beam_.inputKind = p[places::inputKind] == 0 ? Input::logits : Input::logProbs;
     beam_.execution.threads = static_cast<int32_t>(threads);
@@ -126,18 +135,20 @@ class Call {
     greedy.mergeRepeated = mergeRepeated_;
     greedy.decoded = beam_.decoded;
     greedy.execution = beam_.execution;
-    return static_cast<Code>(greedyDecode(greedy));
+    if (device_ < 0) return static_cast<Code>(greedyDecode(greedy));
+    return static_cast<Code>(greedyOnDevice(device_, greedy, {inputMemory_ != nullptr, 0}));
   }
 
   BeamProblem& problem() { return beam_; }
   size_t inputBytes() const { return inputBytes_; }
+  bool onDevice() const { return inputMemory_ != nullptr; }
   const std::vector<Decoded>& decoded() const { return decoded_; }
 
  private:
   // Finds how much memory the input takes and whether it is there.
   Code locate(const Arguments& a) {
     const Tensor& in = beam_.input;
-    beam_.input.data = a.input.data;
+    beam_.input.data = onDevice() ? inputMemory_->memory() : a.input.data;
     if (in.frames == 0 || in.utterances == 0) return Code::ok;
     if (in.frameStride < 0 || in.utteranceStride < 0 || in.classStride < 0) {
       return Code::badArgument;
@@ -150,12 +161,14 @@ class Call {
     const double bytes = (last + 1) * static_cast<double>(size);
     if (bytes > static_cast<double>(a.input.bytes)) return Code::inputChanged;
     inputBytes_ = static_cast<size_t>(bytes);
-    const bool aligned = reinterpret_cast<uintptr_t>(a.input.data) % size == 0;
+    const bool aligned = onDevice() || reinterpret_cast<uintptr_t>(a.input.data) % size == 0;
     return aligned ? Code::ok : Code::misaligned;
   }
 
   Verb verb_;
   BeamProblem beam_;
+  int32_t device_ = -1;
+  std::shared_ptr<DeviceMemory> inputMemory_;
   bool mergeRepeated_ = true;
   std::shared_ptr<const BeamGuide> guide_;
   std::vector<int64_t> lengths_;
@@ -248,6 +261,7 @@ class DecodeJob final : public Job {
     if (const Code code = call_.read(env, a); code != Code::ok) return code;
     call_.problem().execution.cancelled = &cancelled();
     if (!hold(env, a.values[3])) return Code::outOfMemory;
+    if (call_.onDevice()) return Code::ok;
     if (a.plan.data[places::copyInput] == 0) {
       inPlace_ = a.input;
       return hold(env, a.values[1]) ? Code::ok : Code::outOfMemory;

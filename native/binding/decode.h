@@ -8,7 +8,8 @@
 namespace ctc {
 
 // greedyDecodeSync(plan, input, undefined, result), beamDecodeSync(plan, input, guide, result): a
-// Code. The results go into `result` as properties named as in decode.cpp.
+// Code. The input may be a handle of allocateDevice(). The results go into `result` as properties
+// named as in decode.cpp.
 napi_value greedyDecodeSync(napi_env env, napi_callback_info info);
 napi_value beamDecodeSync(napi_env env, napi_callback_info info);
 

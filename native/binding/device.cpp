@@ -183,6 +183,13 @@ std::shared_ptr<DeviceMemory> deviceMemoryOf(napi_env env, napi_value value) {
   return fromHandle<DeviceMemory>(env, value, HandleKind::deviceMemory);
 }
 
+bool readMemory(napi_env env, napi_value value, Span* span, std::shared_ptr<DeviceMemory>* memory) {
+  *memory = deviceMemoryOf(env, value);
+  if (*memory == nullptr) return readSpan(env, value, span);
+  *span = {nullptr, static_cast<size_t>((*memory)->bytes())};
+  return true;
+}
+
 void registerDevice(napi_env env, napi_value exports) {
   setFunction(env, exports, "openBackend", openBackendNow);
   setFunction(env, exports, "backendDevices", backendDevices);

@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "binding/arguments.h"
 #include "binding/plan.h"
 #include "ctc/backend.h"
 
@@ -31,6 +32,9 @@ class DeviceMemory {
 
 // The memory behind a handle of allocateDevice(); null for anything else.
 std::shared_ptr<DeviceMemory> deviceMemoryOf(napi_env env, napi_value value);
+
+// A typed array, undefined, or such a handle, whose span has its size and no address.
+bool readMemory(napi_env env, napi_value value, Span* span, std::shared_ptr<DeviceMemory>* memory);
 
 // Adds to the exports:
 //

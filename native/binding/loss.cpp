@@ -35,15 +35,6 @@ struct Arguments {
   bool gradientWanted() const {
     return gradientMemory != nullptr || gradient.data != nullptr || gradient.bytes > 0;
   }
-
- private:
-  static bool readMemory(napi_env env, napi_value value, Span* span,
-                         std::shared_ptr<DeviceMemory>* memory) {
-    *memory = deviceMemoryOf(env, value);
-    if (*memory == nullptr) return readSpan(env, value, span);
-    span->bytes = static_cast<size_t>((*memory)->bytes());
-    return true;
-  }
 };
 
 // A plan in the core's terms. Owns the lengths, the offsets and the scales; points at the rest.

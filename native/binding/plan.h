@@ -30,7 +30,7 @@ constexpr size_t gradientUtteranceStride = 12;
 constexpr size_t copyInput = 13;        // a job only: copy the input before returning
 constexpr size_t privateGradient = 14;  // a job only: write elsewhere, copy at the end
 constexpr size_t job = 15;              // a job only: its number for cancel(), or 0
-constexpr size_t device = 16;           // the loss only: a device's number, -1 for the CPU
+constexpr size_t device = 16;           // a device's number, -1 for the CPU
 constexpr size_t header = 17;
 constexpr size_t results(size_t utterances) { return header + 3 * utterances + 1; }
 }  // namespace plan

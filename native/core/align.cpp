@@ -86,13 +86,7 @@ Result alignBatch(const AlignProblem& problem) {
 }  // namespace
 
 Result align(const AlignProblem& problem, int64_t* badUtterance) {
-  Tensor withStar = problem.input;
-  if (problem.star != Star::none) ++withStar.classes;
-  if (!targetsInRange(withStar, problem.targets, problem.inputLengths, problem.blank,
-                      badUtterance) ||
-      problem.blank >= problem.input.classes) {
-    return Result::badArgument;
-  }
+  if (!alignable(problem, badUtterance)) return Result::badArgument;
   try {
     return alignBatch(problem);
   } catch (const std::bad_alloc&) {

@@ -2,6 +2,8 @@
 // arrays, whoever wrote to them since.
 #pragma once
 
+#include "ctc/align.h"
+#include "ctc/posteriors.h"
 #include "ctc/problem.h"
 
 namespace ctc {
@@ -10,5 +12,15 @@ namespace ctc {
 // *badUtterance (may be null). O(N + labels).
 bool targetsInRange(const Tensor& input, const Targets& targets, const int64_t* inputLengths,
                     int32_t blank, int64_t* badUtterance);
+
+// The same for calls without targets.
+bool lengthsInRange(const Tensor& input, const int64_t* inputLengths, int32_t blank,
+                    int64_t* badUtterance);
+
+// targetsInRange() of an alignment, whose targets may hold stars.
+bool alignable(const AlignProblem& problem, int64_t* badUtterance);
+
+// targetsInRange(), and whether matrixOffsets has room for each matrix.
+bool matricesFit(const PosteriorProblem& problem, int64_t* badUtterance);
 
 }  // namespace ctc

@@ -3,9 +3,9 @@
 #pragma once
 
 #include <atomic>
-#include <limits>
 #include <new>
 
+#include "core/check.h"
 #include "core/pool.h"
 #include "ctc/problem.h"
 
@@ -15,16 +15,7 @@ namespace ctc {
 template <class Decode>
 Result decodeBatch(const Tensor& input, const int64_t* inputLengths, int32_t blank,
                    const Execution& execution, int64_t* badUtterance, Decode decode) {
-  if (blank < 0 || blank >= input.classes) return Result::badArgument;
-  for (int64_t n = 0; n < input.utterances; ++n) {
-    const int64_t frames = inputLengths[n];
-    // Frame numbers are 32 bits wide in the searches.
-    if (frames >= 0 && frames <= input.frames && frames < std::numeric_limits<int32_t>::max()) {
-      continue;
-    }
-    if (badUtterance) *badUtterance = n;
-    return Result::badArgument;
-  }
+  if (!lengthsInRange(input, inputLengths, blank, badUtterance)) return Result::badArgument;
   std::atomic<Result> result{Result::ok};
   parallelFor(execution.threads, input.utterances, [&](int64_t utterance, int lane) {
     if (result.load() != Result::ok) return;

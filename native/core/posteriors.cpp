@@ -274,25 +274,11 @@ void solve(const Lattice& lattice, int64_t firstLabel) {
   writeBoundaries(lattice, firstLabel);
 }
 
-bool offsetsFit(const PosteriorProblem& p, int64_t* badUtterance) {
-  int64_t cells = 0;
-  for (int64_t n = 0; n < p.input.utterances; ++n) {
-    if (badUtterance) *badUtterance = n;
-    if (p.matrixOffsets[n] != cells) return false;
-    cells += p.inputLengths[n] * stateCount(p.targets.offsets[n + 1] - p.targets.offsets[n]);
-    if (p.matrixOffsets[n + 1] != cells) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 Result posteriors(const PosteriorProblem& problem, int64_t* badUtterance) {
   const Targets& targets = problem.targets;
-  if (!targetsInRange(problem.input, targets, problem.inputLengths, problem.blank, badUtterance) ||
-      !offsetsFit(problem, badUtterance)) {
-    return Result::badArgument;
-  }
+  if (!matricesFit(problem, badUtterance)) return Result::badArgument;
   std::atomic<bool> outOfMemory{false};
   parallelFor(problem.execution.threads, problem.input.utterances, [&](int64_t n, int) {
     if (outOfMemory || isCancelled(problem)) return;

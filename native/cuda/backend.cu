@@ -2,20 +2,36 @@
 #include "ctc/backend.h"
 
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
+#include "cuda/align.h"
+#include "cuda/greedy.h"
 #include "cuda/loss.h"
+#include "cuda/posteriors.h"
 #include "cuda/session.h"
 
 namespace ctc {
 namespace cuda {
 namespace {
 
-// The oldest architecture that this library has code for.
-constexpr int leastMajor = 7;
-constexpr int leastMinor = 5;
+// The architectures that this library has code for, as 750 for 7.5; the newest also as PTX, which
+// newer cards compile.
+#if defined(__CUDA_ARCH_LIST__)
+constexpr int codeFor[] = {__CUDA_ARCH_LIST__};
+#else
+constexpr int codeFor[] = {750, 800, 900};
+#endif
+
+// Code runs on its own architecture and on later ones of the same generation.
+bool hasCodeFor(int major, int minor) {
+  int newest = 0;
+  for (const int built : codeFor) {
+    if (built / 100 == major && built % 100 / 10 <= minor) return true;
+    newest = built > newest ? built : newest;
+  }
+  return major * 100 + minor * 10 >= newest;
+}
 
 int32_t resultOf(int32_t device, cudaError_t error) {
   cudaGetLastError();
@@ -75,16 +91,35 @@ void describe(int32_t device, BackendDevice* description) {
   description->memoryBytes = static_cast<int64_t>(properties.totalGlobalMem);
   description->major = properties.major;
   description->minor = properties.minor;
-  if (properties.major < leastMajor ||
-      (properties.major == leastMajor && properties.minor < leastMinor)) {
-    std::snprintf(description->reason, sizeof description->reason,
-                  "its compute capability is %d.%d; %d.%d is the least", properties.major,
-                  properties.minor, leastMajor, leastMinor);
+  if (hasCodeFor(properties.major, properties.minor)) return;
+  size_t length = static_cast<size_t>(
+      std::snprintf(description->reason, sizeof description->reason,
+                    "its compute capability is %d.%d; this library is built for", properties.major,
+                    properties.minor));
+  const char* before = " ";
+  for (const int built : codeFor) {
+    if (length >= sizeof description->reason) return;
+    length += static_cast<size_t>(std::snprintf(description->reason + length,
+                                                sizeof description->reason - length, "%s%d.%d",
+                                                before, built / 100, built % 100 / 10));
+    before = ", ";
   }
 }
 
 int32_t loss(int32_t device, const LossProblem* problem, Placement placement) {
   return guarded(device, [&] { computeLoss(device, *problem, placement); });
+}
+
+int32_t greedy(int32_t device, const DeviceGreedy* problem, Placement placement) {
+  return guarded(device, [&] { decodeGreedily(device, *problem, placement); });
+}
+
+int32_t alignPaths(int32_t device, const AlignProblem* problem, Placement placement) {
+  return guarded(device, [&] { computeAlignment(device, *problem, placement); });
+}
+
+int32_t latticePosteriors(int32_t device, const PosteriorProblem* problem, Placement placement) {
+  return guarded(device, [&] { computePosteriors(device, *problem, placement); });
 }
 
 int64_t workspaceBytes(int32_t, const LossProblem* problem, Placement placement) {
@@ -161,15 +196,19 @@ int32_t download(int32_t device, void* to, const void* from, int64_t bytes) {
   });
 }
 
+// Whole pages, of any machine: no two registrations have one in common.
+constexpr std::align_val_t pinnedAlignment{size_t{64} << 10};
+
 // Ordinary memory, registered: it outlives a reset of the device.
 int32_t allocatePinned(int64_t bytes, void** memory) {
   *memory = nullptr;
-  const auto size = static_cast<size_t>(bytes > 0 ? bytes : 1);
-  void* const block = std::malloc(size);
+  const auto page = static_cast<size_t>(pinnedAlignment);
+  const size_t size = (static_cast<size_t>(bytes > 0 ? bytes : 1) + page - 1) / page * page;
+  void* const block = ::operator new(size, pinnedAlignment, std::nothrow);
   if (block == nullptr) return static_cast<int32_t>(Result::outOfMemory);
   const cudaError_t error = cudaHostRegister(block, size, cudaHostRegisterPortable);
   if (error != cudaSuccess) {
-    std::free(block);
+    ::operator delete(block, pinnedAlignment);
     cudaGetLastError();
     return error == cudaErrorMemoryAllocation ? static_cast<int32_t>(Result::outOfMemory)
                                               : deviceFailure + static_cast<int32_t>(error);
@@ -181,7 +220,7 @@ int32_t allocatePinned(int64_t bytes, void** memory) {
 int32_t releasePinned(void* memory) {
   cudaHostUnregister(memory);
   cudaGetLastError();
-  std::free(memory);
+  ::operator delete(memory, pinnedAlignment);
   return static_cast<int32_t>(Result::ok);
 }
 
@@ -197,14 +236,9 @@ constexpr const char* backendName = "cuda";
 #endif
 
 constexpr Backend theBackend = {
-    backendAbi,     static_cast<int32_t>(sizeof(LossProblem)),
-    backendName,    deviceCount,
-    describe,       loss,
-    workspaceBytes, allocate,
-    release,        upload,
-    download,       allocatePinned,
-    releasePinned,  trimSessions,
-    errorText,
+    backendAbi, backendStructBytes, backendName,       deviceCount,    describe,     loss,
+    greedy,     alignPaths,         latticePosteriors, workspaceBytes, allocate,     release,
+    upload,     download,           allocatePinned,    releasePinned,  trimSessions, errorText,
 };
 
 }  // namespace

@@ -34,6 +34,8 @@ struct Utterance {
   int64_t checkpoint;   // cells: [2][blocks][L + 1] the row before each block of kept rows
   int64_t state;        // cells: [2][L + 1] where each recursion stands
   int64_t column;       // columns: [2][tiles][T / 2 + 2]
+  int64_t occupancy;    // occupancy, alpha, beta: [T][2 L + 1]
+  int64_t stateFrames;  // stateFrames: [2 L + 1]
   int32_t blockFrames;  // frames whose rows a recursion keeps at once
   int32_t blocks;       // ceil(frames of recursion 0 / blockFrames)
 
@@ -64,6 +66,11 @@ struct Batch {
   Packed<R>* emissions;
   Cell<R>* cells;
   Packed<R>* columns;
+  // Of a call for posteriors; null otherwise, and alpha and beta unless they are asked for.
+  double* occupancy;
+  double* stateFrames;  // expected frames in each state
+  double* alpha;        // natural logarithms, relative to the frames' references
+  double* beta;
   int64_t classStride;
   int32_t count;  // utterances
   int32_t classes;

@@ -91,8 +91,9 @@ struct Recursion {
   __device__ bool skip(int32_t lane) const { return lane > 0 && slot(lane) != slot(lane - 1); }
 };
 
-// A tile of one recursion in the registers of a warp.
-template <class R, int P, Walk walk>
+// A tile of one recursion in the registers of a warp. `records`: writes alpha and beta of all
+// states.
+template <class R, int P, Walk walk, bool records>
 struct Tile {
   using X = Extended<Single<R>>;
   using N = Number<R>;
@@ -194,14 +195,35 @@ struct Tile {
       N newLabel = X::zero();
       if (slot[k] >= 0) newLabel = X::add(label[k], skip[k] ? onBlank : blank[k]);
       if constexpr (walk == Walk::cross) meetKept(j, k, in, newBlank, newLabel);
+      if constexpr (records) {
+        if (own.number == 1) record(j, k, own.b.beta, newBlank, newLabel);
+      }
       newBlank = X::mul(newBlank, unpacked<R>(in.blank));
       if (slot[k] >= 0) newLabel = X::mul(newLabel, unpacked<R>(in.label[k]));
+      if constexpr (records) {
+        if (own.number == 0) record(j, k, own.b.alpha, newBlank, newLabel);
+      }
       blank[k] = renormalise ? X::renormalised(newBlank) : newBlank;
       label[k] = renormalise ? X::renormalised(newLabel) : newLabel;
     }
     if constexpr (walk == Walk::own) {
       if (keeps) store(own.kept(j));
     }
+  }
+
+  // Writes the logarithms of a lane's numbers: alpha's with the frame's emission, beta's without.
+  __device__ void record(int32_t j, int k, double* to, N blankNow, N labelNow) const {
+    const int32_t labels = own.u.labels;
+    const bool turned = own.number == 1;
+    const int64_t t = turned ? own.u.frames - 1 - j : j;
+    double* const row = to + own.u.occupancy + t * (2 * static_cast<int64_t>(labels) + 1);
+    const int32_t lane = lane0 + k;
+    if (lane <= labels) row[2 * (turned ? labels - lane : lane)] = logOf(blankNow);
+    if (lane < labels) row[2 * (turned ? labels - 1 - lane : lane) + 1] = logOf(labelNow);
+  }
+  static __device__ double logOf(N a) {
+    if (!(a.e > X::hardlyReached)) return -INFINITY;
+    return log(static_cast<double>(a.m)) + static_cast<double>(a.e) * 0.69314718055994530942;
   }
 
   // Writes the frame's posteriors, not yet normalised, where the kept numbers lie: as the mantissas
@@ -253,7 +275,7 @@ struct Tile {
 
 // Both recursions, each over its range, from the row `start` (this thread's recursion's) to the row
 // in state(), or nowhere. Called by all threads of the block with the same ranges.
-template <class R, int P, Walk walk>
+template <class R, int P, Walk walk, bool records>
 __device__ void walkBoth(const Recursion<R>& own, Range alpha, Range beta, const Cell<R>* start,
                          bool keeps, bool toState, R pathExponent) {
   const int32_t warps = static_cast<int32_t>(blockDim.x) / warpSize32 / 2;
@@ -262,7 +284,7 @@ __device__ void walkBoth(const Recursion<R>& own, Range alpha, Range beta, const
   const int32_t tiles = (own.u.labels + 1 + warpSize32 * P - 1) / (warpSize32 * P);
   const int32_t stretches = (max(alpha.count(), beta.count()) + stretch - 1) / stretch;
   for (int32_t first = 0; first < tiles; first += warps) {
-    Tile<R, P, walk> tile(own, range.from, first + place, tiles, keeps, pathExponent);
+    Tile<R, P, walk, records> tile(own, range.from, first + place, tiles, keeps, pathExponent);
     const bool busy = first + place < tiles;
     if (busy) tile.load(start);
     for (int32_t s = 0; s < stretches + warps - 1; ++s) {
@@ -397,7 +419,7 @@ __device__ bool meet(const Batch<R>& b, const Utterance& u, R* pathExponent) {
 // grid: utterances; block: 2 * warps * 32 threads. `back` says which block of kept rows the outward
 // phase goes through: 0 is the last, which the inward phase has left, and each further launch takes
 // the one before, which is computed again from its checkpoint.
-template <class R, int P>
+template <class R, int P, bool records>
 __global__ void __launch_bounds__(512)
     latticeKernel(const __grid_constant__ Batch<R> b, int32_t phases, int32_t back) {
   const Utterance u = b.utterances[blockIdx.x];
@@ -410,8 +432,8 @@ __global__ void __launch_bounds__(512)
 
   if (phases & inwardPhase) {
     startStates(b, u);
-    walkBoth<R, P, Walk::own>(own, {0, u.own(0)}, {0, u.own(1)}, own.state(), outward, true,
-                              pathExponent);
+    walkBoth<R, P, Walk::own, records>(own, {0, u.own(0)}, {0, u.own(1)}, own.state(), outward,
+                                       true, pathExponent);
     hasGradient = meet(b, u, &pathExponent);
   }
   if (!outward || !hasGradient) return;
@@ -420,12 +442,12 @@ __global__ void __launch_bounds__(512)
   const Range tail = keptRange(u, 1, back);
   if (back > 0) {
     const Cell<R>* const start = own.checkpoint(u.blocks - 1 - back);
-    walkBoth<R, P, Walk::own>(own, head, tail, start, true, false, pathExponent);
+    walkBoth<R, P, Walk::own, records>(own, head, tail, start, true, false, pathExponent);
   }
   // Alpha goes on through beta's frames and the other way round.
-  walkBoth<R, P, Walk::cross>(own, {u.frames - tail.to, u.frames - tail.from},
-                              {u.frames - head.to, u.frames - head.from}, own.state(), false, true,
-                              pathExponent);
+  walkBoth<R, P, Walk::cross, records>(own, {u.frames - tail.to, u.frames - tail.from},
+                                       {u.frames - head.to, u.frames - head.from}, own.state(),
+                                       false, true, pathExponent);
 }
 
 }  // namespace cuda

@@ -33,6 +33,51 @@ template <class R>
 cudaError_t launchGradient(const Batch<R>& batch, DType dtype, const Extent& extent, int32_t back,
                            cudaStream_t stream);
 
+template <class T>
+struct Typed {
+  using Type = T;
+};
+
+// launch(Typed<T>): for the type of the input's numbers. There is none for float64 input where
+// float32 is computed with.
+template <class R, class Launch>
+cudaError_t forInputType(DType dtype, Launch launch) {
+  switch (dtype) {
+    case DType::float32:
+      return launch(Typed<float>{});
+    case DType::float16:
+      return launch(Typed<Half>{});
+    case DType::bfloat16:
+      return launch(Typed<Brain>{});
+    case DType::float64:
+      break;
+  }
+  if constexpr (sizeof(R) == 8) return launch(Typed<double>{});
+  return cudaErrorInvalidValue;
+}
+
+// G threads for a row, which hold I classes each.
+template <int G, int I>
+struct RowShape {
+  static constexpr int threads = G;
+  static constexpr int items = I;
+};
+
+// launch(RowShape<G, I>): a warp has a row of up to 512 classes, a block a longer one.
+template <class R, class Launch>
+cudaError_t forRowShape(int32_t classes, Launch launch) {
+  if constexpr (sizeof(R) == 8) {
+    return classes <= 512 ? launch(RowShape<32, 0>{}) : launch(RowShape<256, 0>{});
+  } else {
+    if (classes <= 32) return launch(RowShape<32, 1>{});
+    if (classes <= 128) return launch(RowShape<32, 4>{});
+    if (classes <= 512) return launch(RowShape<32, 16>{});
+    if (classes <= 2048) return launch(RowShape<256, 8>{});
+    if (classes <= 8192) return launch(RowShape<256, 32>{});
+    return launch(RowShape<256, 0>{});
+  }
+}
+
 // One launch, its error included.
 template <class... Parameters, class... Arguments>
 cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, int threads, cudaStream_t stream,

@@ -7,13 +7,16 @@
 #include <cstring>
 #include <limits>
 #include <new>
-#include <type_traits>
+#include <optional>
 #include <vector>
 
 #include "ctc/lattice.h"
 #include "cuda/lattice.cuh"
 #include "cuda/plan.h"
 #include "cuda/session.h"
+#include "cuda/slices.h"
+#include "cuda/source.h"
+#include "cuda/turns.h"
 
 namespace ctc {
 namespace cuda {
@@ -21,8 +24,6 @@ namespace {
 
 // float32 scales gradients in float32; beyond this they are formed in float64, as on the CPU.
 constexpr double narrowScale = 1e30;
-
-int64_t aligned(int64_t bytes) { return (bytes + 255) / 256 * 256; }
 
 // The workspace of a chunk: sizes it when `base` is null, else slices it.
 template <class R>
@@ -35,24 +36,20 @@ struct Workspace {
   int64_t bytes = 0;
 
   Workspace(const Chunk& chunk, char* base) : batch{} {
-    const auto take = [&](auto*& pointer, int64_t count) {
-      pointer = base == nullptr
-                    ? nullptr
-                    : reinterpret_cast<std::remove_reference_t<decltype(pointer)>>(base + bytes);
-      bytes += aligned(count * static_cast<int64_t>(sizeof(*pointer)));
-    };
+    Slices slices(base);
     const auto count = static_cast<int64_t>(chunk.size());
-    take(utterances, count);
-    take(tables, static_cast<int64_t>(chunk.tables().size()));
-    uploaded = bytes;
-    take(outcomes, count);
-    take(batch.pathExponent, count);
-    take(batch.inverse, chunk.frames());
-    take(batch.lowest, chunk.frames());
-    take(batch.norm, chunk.frames());
-    take(batch.emissions, chunk.emissions());
-    take(batch.cells, chunk.cells());
-    take(batch.columns, chunk.columns());
+    slices.take(utterances, count);
+    slices.take(tables, static_cast<int64_t>(chunk.tables().size()));
+    uploaded = slices.bytes();
+    slices.take(outcomes, count);
+    slices.take(batch.pathExponent, count);
+    slices.take(batch.inverse, chunk.frames());
+    slices.take(batch.lowest, chunk.frames());
+    slices.take(batch.norm, chunk.frames());
+    slices.take(batch.emissions, chunk.emissions());
+    slices.take(batch.cells, chunk.cells());
+    slices.take(batch.columns, chunk.columns());
+    bytes = slices.bytes();
     batch.utterances = utterances;
     batch.tables = tables;
     batch.outcomes = outcomes;
@@ -60,38 +57,26 @@ struct Workspace {
   }
 };
 
-bool isPinned(const void* memory) {
-  cudaPointerAttributes attributes = {};
-  if (cudaPointerGetAttributes(&attributes, memory) != cudaSuccess) {
-    cudaGetLastError();
-    return false;
-  }
-  return attributes.type == cudaMemoryTypeHost;
-}
-
 class Loss {
  public:
-  Loss(int32_t device, const LossProblem& problem, Placement placement, int level)
+  Loss(int32_t device, const LossProblem& problem, Placement placement, Budget budget)
       : problem_(problem),
-        budget_(budgetAt(level)),
+        budget_(budget),
         size_(static_cast<int64_t>(bytesOf(problem.input.dtype))),
-        lease_(device) {
+        lease_(device),
+        source_(problem.input, placement.inputOnDevice != 0, device) {
     place_.gradient = problem.gradient.data != nullptr;
-    place_.inputStaged = placement.inputOnDevice == 0;
+    place_.inputStaged = source_.staged();
     place_.gradientStaged = place_.gradient && placement.gradientOnDevice == 0;
-    input_ = static_cast<const char*>(problem.input.data);
     gradient_ = static_cast<char*>(problem.gradient.data);
-    if (!place_.inputStaged) {
-      input_ = static_cast<char*>(
-          addressOf(static_cast<const DeviceMemory*>(problem.input.data), device));
-    } else {
-      inputPinned_ = problem.input.classStride == 1 && isPinned(input_);
-    }
     if (place_.gradient && !place_.gradientStaged) {
       gradient_ = static_cast<char*>(
           addressOf(static_cast<const DeviceMemory*>(problem.gradient.data), device));
     } else if (place_.gradient) {
-      gradientPinned_ = isPinned(gradient_);
+      const OutputTensor& out = problem.gradient;
+      gradientPinned_ =
+          isPitch(out.frameStride * size_, problem.input.classes * size_, problem.input.frames) &&
+          isPinned(gradient_);
     }
   }
 
@@ -132,15 +117,6 @@ class Loss {
     problem_.status[n] = status;
     problem_.losses[n] = loss;
   }
-  void throwIfCancelled() const {
-    const std::atomic<bool>* const flag = problem_.execution.cancelled;
-    if (flag != nullptr && flag->load(std::memory_order_relaxed)) throw Cancelled{};
-  }
-
-  const char* inputRow(int64_t n, int64_t t) const {
-    const Tensor& in = problem_.input;
-    return input_ + (n * in.utteranceStride + t * in.frameStride) * size_;
-  }
   char* gradientRow(int64_t n, int64_t t) const {
     const OutputTensor& out = problem_.gradient;
     return gradient_ + (n * out.utteranceStride + t * out.frameStride) * size_;
@@ -162,27 +138,20 @@ class Loss {
     if (tuning.pairs > 0 && sizeof(R) == 4) mapping.pairs = tuning.pairs;
     if (tuning.warps > 0) mapping.warps = tuning.warps;
 
+    std::optional<Chunk> chunks[2];
+    const auto put = [&](int which, int64_t at) {
+      Chunk& chunk = chunks[which].emplace(problem_, place_, mapping,
+                                           static_cast<int64_t>(sizeof(R)), budget_);
+      for (; at < static_cast<int64_t>(list.size()); ++at) {
+        const int64_t n = list[static_cast<size_t>(at)];
+        if (!chunk.add(n, trivial(n) ? 0 : problem_.inputLengths[n])) break;
+      }
+      enqueue<R>(lease_->pipes[which], chunk, mapping);
+      return at;
+    };
     const bool staged = place_.inputStaged || place_.gradientStaged;
-    const size_t pipes = staged ? 2 : 1;
-    std::vector<Chunk> chunks[2];
-    size_t at = 0;
-    for (size_t turn = 0; at < list.size() || !chunks[0].empty() || !chunks[1].empty(); ++turn) {
-      throwIfCancelled();
-      const size_t which = turn % pipes;
-      Pipe& pipe = lease_->pipes[which];
-      std::vector<Chunk>& under = chunks[which];
-      if (!under.empty()) {
-        collect(pipe, under.front(), wide);
-        under.clear();
-      }
-      if (at == list.size()) continue;
-      under.emplace_back(problem_, place_, mapping, static_cast<int64_t>(sizeof(R)), budget_);
-      while (at < list.size() &&
-             under.front().add(list[at], trivial(list[at]) ? 0 : problem_.inputLengths[list[at]])) {
-        ++at;
-      }
-      enqueue<R>(pipe, under.front(), mapping);
-    }
+    takeTurns(static_cast<int64_t>(list.size()), staged ? 2 : 1, problem_.execution, put,
+              [&](int which) { collect(lease_->pipes[which], *chunks[which], wide); });
   }
 
   template <class R>
@@ -198,17 +167,12 @@ class Loss {
 
     Batch<R> batch = work.batch;
     batch.classes = static_cast<int32_t>(problem_.input.classes);
-    batch.classStride = place_.inputStaged ? 1 : problem_.input.classStride;
+    batch.classStride = source_.classStride();
     batch.logProbs = problem_.inputKind == Input::logProbs;
     batch.softmaxGradient = problem_.gradientOf == GradientOf::softmax;
-    const int64_t staged = chunk.staged() * size_;
-    batch.input = input_;
-    if (place_.inputStaged) {
-      batch.input = pipe.input.reserve(staged);
-      upload(pipe, chunk);
-    }
+    batch.input = source_.provide(pipe, chunk.pieces(), chunk.staged());
     batch.gradient = gradient_;
-    if (place_.gradientStaged) batch.gradient = pipe.gradient.reserve(staged);
+    if (place_.gradientStaged) batch.gradient = pipe.gradient.reserve(chunk.staged() * size_);
 
     const Extent& extent = chunk.extent();
     const DType dtype = problem_.input.dtype;
@@ -218,7 +182,7 @@ class Loss {
     if (place_.gradient) {
       check(launchGradient(batch, dtype, extent, 0, pipe.stream));
       for (int32_t back = 1; back < extent.blocks; ++back) {
-        throwIfCancelled();
+        throwIfCancelled(problem_.execution);
         check(launchLattice(batch, mapping, outwardPhase, back, pipe.stream));
         check(launchGradient(batch, dtype, extent, back, pipe.stream));
       }
@@ -228,49 +192,6 @@ class Loss {
                           outcomeBytes, cudaMemcpyDeviceToHost, pipe.stream));
     if (place_.gradientStaged) download(pipe, chunk);
     check(cudaEventRecord(pipe.done, pipe.stream));
-  }
-
-  // The chunk's rows, packed, on their way to the device.
-  void upload(Pipe& pipe, const Chunk& chunk) {
-    const Tensor& in = problem_.input;
-    const int64_t rowBytes = in.classes * size_;
-    char* const staging =
-        inputPinned_ ? nullptr : pipe.inputStaging.reserve(chunk.staged() * size_);
-    for (size_t i = 0; i < chunk.size(); ++i) {
-      const Utterance& u = chunk.utterances()[i];
-      const int64_t n = chunk.number(i);
-      const int64_t at = u.input * size_;
-      if (inputPinned_) {
-        if (u.frames == 0) continue;
-        check(cudaMemcpy2DAsync(pipe.input.data() + at, static_cast<size_t>(rowBytes),
-                                inputRow(n, 0), pitch(in.frameStride, u.frames),
-                                static_cast<size_t>(rowBytes), static_cast<size_t>(u.frames),
-                                cudaMemcpyHostToDevice, pipe.stream));
-        continue;
-      }
-      for (int64_t t = 0; t < u.frames; ++t) {
-        packRow(inputRow(n, t), staging + at + t * rowBytes);
-      }
-    }
-    if (inputPinned_ || chunk.staged() == 0) return;
-    check(cudaMemcpyAsync(pipe.input.data(), staging, static_cast<size_t>(chunk.staged() * size_),
-                          cudaMemcpyHostToDevice, pipe.stream));
-  }
-
-  // Bytes between rows, as the runtime wants them: at least a row. One row has no next.
-  size_t pitch(int64_t stride, int64_t rows) const {
-    return static_cast<size_t>(rows == 1 ? problem_.input.classes * size_ : stride * size_);
-  }
-
-  void packRow(const char* from, char* to) const {
-    const Tensor& in = problem_.input;
-    if (in.classStride == 1) {
-      std::memcpy(to, from, static_cast<size_t>(in.classes * size_));
-      return;
-    }
-    for (int64_t c = 0; c < in.classes; ++c) {
-      std::memcpy(to + c * size_, from + c * in.classStride * size_, static_cast<size_t>(size_));
-    }
   }
 
   void download(Pipe& pipe, const Chunk& chunk) {
@@ -286,7 +207,7 @@ class Loss {
       const Utterance& u = chunk.utterances()[i];
       if (u.frames == 0) continue;
       check(cudaMemcpy2DAsync(gradientRow(chunk.number(i), 0),
-                              pitch(problem_.gradient.frameStride, u.frames),
+                              pitchOf(rowBytes, problem_.gradient.frameStride * size_, u.frames),
                               pipe.gradient.data() + u.gradient * size_,
                               static_cast<size_t>(rowBytes), static_cast<size_t>(rowBytes),
                               static_cast<size_t>(u.frames), cudaMemcpyDeviceToHost, pipe.stream));
@@ -321,26 +242,16 @@ class Loss {
   const Budget budget_;
   const int64_t size_;  // bytes of an element
   Lease lease_;
+  const Source source_;
   Place place_ = {};
-  const char* input_ = nullptr;
   char* gradient_ = nullptr;
-  bool inputPinned_ = false;
   bool gradientPinned_ = false;
 };
 
 }  // namespace
 
 void computeLoss(int32_t device, const LossProblem& problem, Placement placement) {
-  for (int level = 0;; ++level) {
-    try {
-      Loss(device, problem, placement, level).run();
-      return;
-    } catch (const Failure& failure) {
-      if (failure.error != cudaErrorMemoryAllocation || level + 1 == budgetLevels) throw;
-      // In smaller parts, and without what idle sessions keep.
-      trimSessions();
-    }
-  }
+  inSmallerParts([&](Budget budget) { Loss(device, problem, placement, budget).run(); });
 }
 
 int64_t estimateWorkspace(const LossProblem& problem, Placement placement) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ctc/lattice.h"
+
 namespace ctc {
 namespace cuda {
 
@@ -9,7 +11,6 @@ Tuning tuning;
 
 namespace {
 
-constexpr size_t mostUtterances = 32768;  // a grid's second extent ends at 65535
 constexpr int32_t leastBlockFrames = 16;
 
 }  // namespace
@@ -44,7 +45,7 @@ bool Chunk::add(int64_t n, int64_t frames) {
   u.labels = static_cast<int32_t>(labels);
   u.blockFrames = std::max(1, u.own(0));
   const int64_t width = labels + 1;
-  if (place_.gradient && frames > 0) {
+  if (place_.outward() && frames > 0) {
     const int64_t most = budget_.kept / (2 * width * 4 * elementBytes_);
     u.blockFrames = static_cast<int32_t>(
         std::min<int64_t>(u.blockFrames, std::max<int64_t>(leastBlockFrames, most)));
@@ -62,15 +63,15 @@ bool Chunk::add(int64_t n, int64_t frames) {
   };
   if (frames > 0) {
     u.state = take(2);
-    if (place_.gradient) u.kept = take(int64_t{2} * u.blockFrames);
-    if (place_.gradient && u.blocks > 1) u.checkpoint = take(int64_t{2} * u.blocks);
+    if (place_.outward()) u.kept = take(int64_t{2} * u.blockFrames);
+    if (place_.outward() && u.blocks > 1) u.checkpoint = take(int64_t{2} * u.blocks);
   }
   const int64_t tile = int64_t{32} * mapping_.pairs;
   const int64_t tiles = (width + tile - 1) / tile;
   u.column = columns_;
   const int64_t columns = frames > 0 && tiles > 1 ? 2 * tiles * u.columnFrames() : 0;
 
-  const size_t tablesBefore = tables_.size();
+  const size_t tablesBefore = slots_.tables.size();
   addTables(n, &u);
   const int64_t frameCount = frames_ + frames;
   const int64_t emissionCount = emissions_ + frames * u.slots;
@@ -78,20 +79,27 @@ bool Chunk::add(int64_t n, int64_t frames) {
   const int64_t numbers = 2 * frameCount + 2 * (emissionCount + columns_ + columns) + 4 * cells;
   const bool staged = place_.inputStaged || place_.gradientStaged;
   const int64_t stagedBytes = stagedCount * static_cast<int64_t>(bytesOf(in.dtype));
+  u.occupancy = results_;
+  u.stateFrames = states_;
+  const int64_t states = stateCount(labels);
+  const int64_t resultCount = results_ + frames * states;
   const bool full = numbers * elementBytes_ > budget_.workspace ||
+                    resultCount * place_.cellBytes > budget_.staged ||
                     (staged && stagedBytes > budget_.staged) || size() >= mostUtterances ||
                     (tuning.chunk > 0 && size() >= static_cast<size_t>(tuning.chunk));
   if (size() > 0 && full) {
-    tables_.resize(tablesBefore);
+    slots_.tables.resize(tablesBefore);
     return false;
   }
   utterances_.push_back(u);
-  numbers_.push_back(n);
+  pieces_.push_back({n, frames, staged_});
   frames_ = frameCount;
   emissions_ = emissionCount;
   cells_ = cells;
   columns_ += columns;
   staged_ = stagedCount;
+  results_ = resultCount;
+  states_ += states;
   extent_.count = static_cast<int32_t>(size());
   extent_.rows = std::max(extent_.rows, u.rows);
   extent_.labels = std::max(extent_.labels, u.labels);
@@ -100,44 +108,48 @@ bool Chunk::add(int64_t n, int64_t frames) {
   return true;
 }
 
-void Chunk::addTables(int64_t n, Utterance* u) {
-  if (u->frames == 0) return;
-  const int32_t* const labels = problem_.targets.labels + problem_.targets.offsets[n];
-  const int32_t count = u->labels;
-  slotOf_.resize(static_cast<size_t>(problem_.input.classes));
+Slots SlotTables::add(const int32_t* labels, int32_t count, int32_t blank, int64_t classes) {
+  slotOf_.resize(std::max(slotOf_.size(), static_cast<size_t>(classes)));
   for (int32_t i = 0; i < count; ++i) slotOf_[static_cast<size_t>(labels[i])] = 0;
-
-  std::vector<int32_t> classOf{problem_.blank};
-  std::vector<int32_t> uses{0};
-  u->laneSlot = static_cast<int64_t>(tables_.size());
+  Slots slots;
+  slots.laneSlot = static_cast<int64_t>(tables.size());
+  std::vector<int32_t> classOf{blank};
   for (int32_t i = 0; i < count; ++i) {
     int32_t& slot = slotOf_[static_cast<size_t>(labels[i])];
     if (slot == 0) {
       slot = static_cast<int32_t>(classOf.size());
       classOf.push_back(labels[i]);
-      uses.push_back(0);
     }
-    ++uses[static_cast<size_t>(slot)];
-    tables_.push_back(slot);
+    tables.push_back(slot);
   }
-  u->slots = static_cast<int32_t>(classOf.size());
-  u->slotClass = static_cast<int64_t>(tables_.size());
-  tables_.insert(tables_.end(), classOf.begin(), classOf.end());
-  u->slotBegin = static_cast<int64_t>(tables_.size());
-  std::vector<int32_t> next;
-  int32_t sum = 0;
-  for (const int32_t used : uses) {
-    next.push_back(sum);
-    tables_.push_back(sum);
-    sum += used;
-  }
-  tables_.push_back(sum);
-  u->slotLabels = static_cast<int64_t>(tables_.size());
-  tables_.resize(tables_.size() + static_cast<size_t>(count));
+  slots.count = static_cast<int32_t>(classOf.size());
+  slots.slotClass = static_cast<int64_t>(tables.size());
+  tables.insert(tables.end(), classOf.begin(), classOf.end());
+  return slots;
+}
+
+// Slots, and the labels of each in their order.
+void Chunk::addTables(int64_t n, Utterance* u) {
+  if (u->frames == 0) return;
+  const int32_t* const labels = problem_.targets.labels + problem_.targets.offsets[n];
+  const int32_t count = u->labels;
+  std::vector<int32_t>& tables = slots_.tables;
+  const Slots slots = slots_.add(labels, count, problem_.blank, problem_.input.classes);
+  u->slots = slots.count;
+  u->laneSlot = slots.laneSlot;
+  u->slotClass = slots.slotClass;
+  const auto slotOf = [&](int32_t i) {
+    return static_cast<size_t>(tables[static_cast<size_t>(slots.laneSlot + i)]);
+  };
+  std::vector<int32_t> next(static_cast<size_t>(slots.count) + 1, 0);
+  for (int32_t i = 0; i < count; ++i) ++next[slotOf(i) + 1];
+  for (size_t k = 1; k < next.size(); ++k) next[k] += next[k - 1];
+  u->slotBegin = static_cast<int64_t>(tables.size());
+  tables.insert(tables.end(), next.begin(), next.end());
+  u->slotLabels = static_cast<int64_t>(tables.size());
+  tables.resize(tables.size() + static_cast<size_t>(count));
   for (int32_t i = 0; i < count; ++i) {
-    const auto slot =
-        static_cast<size_t>(tables_[static_cast<size_t>(u->laneSlot) + static_cast<size_t>(i)]);
-    tables_[static_cast<size_t>(u->slotLabels) + static_cast<size_t>(next[slot]++)] = i;
+    tables[static_cast<size_t>(u->slotLabels + next[slotOf(i)]++)] = i;
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "ctc/loss.h"
 #include "cuda/launch.h"
+#include "cuda/source.h"
 
 namespace ctc {
 namespace cuda {
@@ -20,11 +21,37 @@ struct Budget {
 Budget budgetAt(int level);
 constexpr int budgetLevels = 4;
 
+// A grid's second extent ends at 65535.
+constexpr size_t mostUtterances = 32768;
+
+// Where in the tables a target's distinct labels are.
+struct Slots {
+  int32_t count;      // the blank, which is slot 0, included
+  int64_t laneSlot;   // [labels] the slot of each label
+  int64_t slotClass;  // [count] the class of each slot
+};
+
+// Distinct labels of targets, in the order in which they come.
+class SlotTables {
+ public:
+  std::vector<int32_t> tables;
+  // Every label below `classes`.
+  Slots add(const int32_t* labels, int32_t count, int32_t blank, int64_t classes);
+
+ private:
+  std::vector<int32_t> slotOf_;  // [classes] room, only entries of the labels at hand are valid
+};
+
 // Where a chunk's arrays are read and written.
 struct Place {
   bool inputStaged;  // packed for the chunk: rows of C, only those within the lengths
   bool gradientStaged;
   bool gradient;  // wanted at all
+  // Posteriors instead: bytes of results for each frame and state; 0: none are wanted.
+  int64_t cellBytes = 0;
+
+  // Whether the lattice's rows are kept.
+  bool outward() const { return gradient || cellBytes > 0; }
 };
 
 // Utterances of one launch chain. Add them in order; a chunk always takes one.
@@ -39,9 +66,10 @@ class Chunk {
   bool add(int64_t n, int64_t frames);
 
   const std::vector<Utterance>& utterances() const { return utterances_; }
-  const std::vector<int32_t>& tables() const { return tables_; }
-  int64_t number(size_t i) const { return numbers_[i]; }  // in the problem
-  size_t size() const { return numbers_.size(); }
+  const std::vector<int32_t>& tables() const { return slots_.tables; }
+  const std::vector<Piece>& pieces() const { return pieces_; }
+  int64_t number(size_t i) const { return pieces_[i].utterance; }  // in the problem
+  size_t size() const { return pieces_.size(); }
   const Extent& extent() const { return extent_; }
 
   // Elements of the arrays of Batch.
@@ -50,6 +78,8 @@ class Chunk {
   int64_t cells() const { return cells_; }
   int64_t columns() const { return columns_; }
   int64_t staged() const { return staged_; }  // elements of the packed input
+  int64_t results() const { return results_; }
+  int64_t states() const { return states_; }
 
  private:
   void addTables(int64_t n, Utterance* u);
@@ -60,15 +90,16 @@ class Chunk {
   const int64_t elementBytes_;
   const Budget budget_;
   std::vector<Utterance> utterances_;
-  std::vector<int32_t> tables_;
-  std::vector<int64_t> numbers_;
-  std::vector<int32_t> slotOf_;  // [C] room, only entries of the labels at hand are valid
+  SlotTables slots_;
+  std::vector<Piece> pieces_;
   Extent extent_;
   int64_t frames_ = 0;
   int64_t emissions_ = 0;
   int64_t cells_ = 0;
   int64_t columns_ = 0;
   int64_t staged_ = 0;
+  int64_t results_ = 0;
+  int64_t states_ = 0;
 };
 
 // For tests: values other than 0 replace what would be chosen. Never changes a result.

@@ -13,6 +13,9 @@ constexpr int64_t keptBytes = int64_t{256} << 20;
 
 struct Device {
   std::vector<std::unique_ptr<Session>> idle;
+  // Memory of callers who let go of it while somebody was at work: cudaFree waits for all work of
+  // the device, and must not keep a JavaScript thread waiting.
+  std::vector<void*> released;
   int32_t busy = 0;
   uint64_t resets = 0;
   cudaError_t broken = cudaSuccess;
@@ -28,6 +31,12 @@ Devices& devices() {
   return *the;
 }
 
+// With the lock held, the device being this thread's.
+void freeReleased(Device& the) {
+  for (void* const memory : the.released) cudaFree(memory);
+  the.released.clear();
+}
+
 // With the lock held: makes the device this thread's. One that a failure has left unusable is reset
 // first, once nobody is at work on it: everything that was allocated on it is gone then.
 Device& entered(int32_t device) {
@@ -39,6 +48,7 @@ Device& entered(int32_t device) {
     the.idle.clear();
     check(cudaDeviceReset());
     cudaGetLastError();
+    the.released.clear();
     the.broken = cudaSuccess;
     ++the.resets;
   }
@@ -117,7 +127,7 @@ Lease::~Lease() {
   for (Pipe& pipe : session_->pipes) pipe.drain();
   const std::lock_guard<std::mutex> lock(devices().mutex);
   Device& the = devices().all[device_];
-  --the.busy;
+  if (--the.busy == 0 && the.broken == cudaSuccess) freeReleased(the);
   if (the.broken == cudaSuccess && session_->bytes() <= keptBytes) {
     the.idle.push_back(std::move(session_));
   }
@@ -150,8 +160,9 @@ void trimSessions() {
   const std::lock_guard<std::mutex> lock(devices().mutex);
   for (int32_t i = 0; i < mostDevices; ++i) {
     Device& the = devices().all[i];
-    if (the.idle.empty() || cudaSetDevice(i) != cudaSuccess) continue;
+    if ((the.idle.empty() && the.released.empty()) || cudaSetDevice(i) != cudaSuccess) continue;
     the.idle.clear();
+    if (the.broken == cudaSuccess) freeReleased(the);
   }
 }
 
@@ -170,8 +181,13 @@ DeviceMemory* allocateMemory(int32_t device, int64_t bytes) {
 void releaseMemory(DeviceMemory* memory) {
   const std::unique_ptr<DeviceMemory> owned(memory);
   const std::lock_guard<std::mutex> lock(devices().mutex);
-  if (devices().all[memory->device].resets != memory->resets) return;
-  cudaFree(memory->data);
+  Device& the = devices().all[memory->device];
+  if (the.resets != memory->resets) return;
+  the.released.push_back(memory->data);
+  if (the.busy > 0 || the.broken != cudaSuccess || cudaSetDevice(memory->device) != cudaSuccess) {
+    return;
+  }
+  freeReleased(the);
 }
 
 void* addressOf(const DeviceMemory* memory, int32_t device) {

@@ -2,9 +2,11 @@
 // and stays for the next call. A session is one caller's at a time; several run side by side.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
+#include "ctc/problem.h"
 #include "cuda/runtime.h"
 
 namespace ctc {
@@ -15,6 +17,11 @@ struct Failure {
   cudaError_t error;
 };
 struct Cancelled {};
+
+inline void throwIfCancelled(const Execution& execution) {
+  const std::atomic<bool>* const flag = execution.cancelled;
+  if (flag != nullptr && flag->load(std::memory_order_relaxed)) throw Cancelled{};
+}
 
 inline void check(cudaError_t error) {
   if (error != cudaSuccess) throw Failure{error};

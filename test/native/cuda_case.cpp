@@ -43,38 +43,16 @@ double get(DType dtype, const std::vector<char>& memory, int64_t at) {
 
 // Runs `solve` on the case laid out in memory.
 Answer solve(const Case& c, const std::function<int32_t(LossProblem&, size_t, size_t)>& solveIt) {
+  const Laid laid(c);
   LossProblem problem;
-  Tensor& in = problem.input;
-  in.dtype = c.dtype;
-  in.frames = c.T;
-  in.utterances = c.N;
-  in.classes = c.C;
-  in.classStride = c.classStride;
-  in.frameStride = (c.batchMajor ? c.C : c.N * c.C) * c.classStride;
-  in.utteranceStride = (c.batchMajor ? c.T * c.C : c.C) * c.classStride;
+  problem.input = laid.tensor;
+  problem.targets = laid.targets();
   const size_t size = bytesOf(c.dtype);
   const auto count = static_cast<size_t>(c.T * c.N * c.C);
-  std::vector<char> input(count * size * static_cast<size_t>(c.classStride));
-  for (int64_t t = 0; t < c.T; ++t) {
-    for (int64_t n = 0; n < c.N; ++n) {
-      for (int64_t k = 0; k < c.C; ++k) {
-        put(c.dtype, c.values[static_cast<size_t>((t * c.N + n) * c.C + k)], &input,
-            t * in.frameStride + n * in.utteranceStride + k * in.classStride);
-      }
-    }
-  }
   std::vector<char> gradient(c.gradient ? count * size : 0, 0x55);
-  std::vector<int32_t> labels;
-  std::vector<int64_t> offsets{0};
-  for (const std::vector<int32_t>& target : c.targets) {
-    labels.insert(labels.end(), target.begin(), target.end());
-    offsets.push_back(static_cast<int64_t>(labels.size()));
-  }
   Answer answer;
   answer.losses.assign(static_cast<size_t>(c.N), -1);
   answer.status.assign(static_cast<size_t>(c.N), Status::ok);
-  in.data = input.data();
-  problem.targets = {labels.data(), offsets.data()};
   problem.inputLengths = c.lengths.data();
   problem.blank = c.blank;
   problem.inputKind = c.kind;
@@ -85,7 +63,7 @@ Answer solve(const Case& c, const std::function<int32_t(LossProblem&, size_t, si
   if (c.gradient && count > 0) problem.gradient.data = gradient.data();
   problem.gradient.frameStride = c.batchMajor ? c.C : c.N * c.C;
   problem.gradient.utteranceStride = c.batchMajor ? c.T * c.C : c.C;
-  answer.result = solveIt(problem, input.size(), gradient.size());
+  answer.result = solveIt(problem, laid.memory.size(), gradient.size());
   if (c.gradient) {
     answer.gradient.resize(count);
     for (int64_t t = 0; t < c.T; ++t) {
@@ -104,6 +82,31 @@ Answer solve(const Case& c, const std::function<int32_t(LossProblem&, size_t, si
 }  // namespace
 
 const Backend& emulated() { return *ctc_backend(backendAbi); }
+
+Laid::Laid(const Case& c) {
+  Tensor& in = tensor;
+  in.dtype = c.dtype;
+  in.frames = c.T;
+  in.utterances = c.N;
+  in.classes = c.C;
+  in.classStride = c.classStride;
+  in.frameStride = (c.batchMajor ? c.C : c.N * c.C) * c.classStride;
+  in.utteranceStride = (c.batchMajor ? c.T * c.C : c.C) * c.classStride;
+  memory.resize(static_cast<size_t>(c.T * c.N * c.C * c.classStride) * bytesOf(c.dtype));
+  for (int64_t t = 0; t < c.T; ++t) {
+    for (int64_t n = 0; n < c.N; ++n) {
+      for (int64_t k = 0; k < c.C; ++k) {
+        put(c.dtype, c.values[static_cast<size_t>((t * c.N + n) * c.C + k)], &memory,
+            t * in.frameStride + n * in.utteranceStride + k * in.classStride);
+      }
+    }
+  }
+  in.data = memory.data();
+  for (const std::vector<int32_t>& target : c.targets) {
+    labels.insert(labels.end(), target.begin(), target.end());
+    offsets.push_back(static_cast<int64_t>(labels.size()));
+  }
+}
 
 Case Case::part(const std::vector<int64_t>& numbers) const {
   Case p = *this;

@@ -52,6 +52,19 @@ struct Case {
 // Logits or log-probabilities of about +-spread; targets of L labels, some of them repeated.
 Case randomCase(int64_t T, int64_t N, int64_t C, int64_t L, uint64_t seed, double spread = 3);
 
+// A case in memory, as its dtype, strides and layout say.
+struct Laid {
+  Tensor tensor;
+  std::vector<char> memory;
+  std::vector<int32_t> labels;
+  std::vector<int64_t> offsets{0};
+
+  explicit Laid(const Case& c);
+  Laid(const Laid&) = delete;
+  Laid& operator=(const Laid&) = delete;
+  Targets targets() const { return {labels.data(), offsets.data()}; }
+};
+
 struct Answer {
   int32_t result = 0;
   std::vector<double> losses;

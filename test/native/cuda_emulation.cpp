@@ -10,7 +10,7 @@
 
 #include "check.h"
 #include "cuda/plan.h"
-#include "cuda_case.h"
+#include "cuda_path_case.h"
 
 namespace ctc::test {
 namespace {
@@ -130,6 +130,9 @@ TEST(cuda_needs_each_of_its_barriers) {
   std::vector<Answer> expected;
   expected.reserve(cases.size());
   for (const Case& c : cases) expected.push_back(solveOnDevice(c));
+  const Found path = findOnDevice(Call::align, cases[0]);
+  cuda::tuning.blockFrames = 9;
+  CHECK(identical(findOnDevice(Call::align, cases[0]), path));
   int inKernels = 0;
   const int count = emulation::barrierCount();
   for (int i = 0; i < count; ++i) {
@@ -146,13 +149,15 @@ TEST(cuda_needs_each_of_its_barriers) {
         noticed = !identical(solveOnDevice(cases[k]), expected[k]);
         emulation::clearProblem();
       }
+      noticed = noticed || !identical(findOnDevice(Call::align, cases[0]), path);
+      emulation::clearProblem();
     }
     emulation::options.skipFile = nullptr;
     if (!noticed) {
       fail(place.file, place.line, "nothing goes wrong without this barrier");
     }
   }
-  CHECK(inKernels >= 5);
+  CHECK_EQ(inKernels, 8);
 }
 
 TEST(cuda_survives_the_failure_of_any_call) {
@@ -290,11 +295,19 @@ TEST(cuda_tells_why_a_device_is_unusable) {
            std::string("the NVIDIA driver is too old: it knows CUDA 13.0 at most"));
   emulation::options.failingCall = nullptr;
   BackendDevice device;
-  emulation::options.major = 6;
-  emulation::options.minor = 1;
-  emulated().describe(0, &device);
-  CHECK_EQ(std::string(device.reason),
-           std::string("its compute capability is 6.1; 7.5 is the least"));
+  const auto reasonOf = [&](int major, int minor) {
+    emulation::options.major = major;
+    emulation::options.minor = minor;
+    emulated().describe(0, &device);
+    return std::string(device.reason);
+  };
+  const std::string built = "; this library is built for 7.5, 8.0, 9.0";
+  CHECK_EQ(reasonOf(6, 1), "its compute capability is 6.1" + built);
+  CHECK_EQ(reasonOf(7, 0), "its compute capability is 7.0" + built);
+  // Later ones of a generation, and cards that are newer than the library.
+  for (const auto& [major, minor] : {std::pair{7, 5}, {8, 0}, {8, 9}, {9, 0}, {12, 1}}) {
+    CHECK_EQ(reasonOf(major, minor), std::string());
+  }
 }
 
 }  // namespace

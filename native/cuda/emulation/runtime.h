@@ -169,6 +169,8 @@ V shuffle(const char* file, int line, unsigned mask, V value, int source) {
 }  // namespace ctc
 
 #define __syncthreads() ::ctc::emulation::blockBarrier(__FILE__, __LINE__)
+#define __shfl_sync(mask, value, source) \
+  ::ctc::emulation::shuffle(__FILE__, __LINE__, (mask), (value), (source))
 #define __shfl_up_sync(mask, value, distance)                    \
   ::ctc::emulation::shuffle(__FILE__, __LINE__, (mask), (value), \
                             ::ctc::emulation::laneOfThread() - (distance))

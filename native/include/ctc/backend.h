@@ -1,16 +1,19 @@
 // The C ABI between the core and a backend: a shared library that computes on a device. It exports
 // one C function, ctc_backend, and is opened by absolute path when a device is first asked for.
-// Only pointers, numbers and the plain structs of problem.h and loss.h cross; nothing throws.
+// Only pointers, numbers and the plain structs of this folder cross; nothing throws.
 #pragma once
 
 #include <cstdint>
 
+#include "ctc/align.h"
+#include "ctc/decode.h"
 #include "ctc/loss.h"
+#include "ctc/posteriors.h"
 
 namespace ctc {
 
 // Counts changes of anything in this file, or of a struct that it passes on.
-constexpr int32_t backendAbi = 1;
+constexpr int32_t backendAbi = 2;
 
 // What a backend answers: a ctc::Result, or a failure of the device, which is this plus the number
 // that the device's own interface has for it.
@@ -29,9 +32,32 @@ struct Placement {
   int32_t gradientOnDevice;
 };
 
+// GreedyProblem in plain arrays. Utterance n has counts[n] labels; what is told of them lies from
+// n * T on. Where it is nonfinite it has none.
+struct DeviceGreedy {
+  Tensor input;
+  const int64_t* inputLengths;  // [N], each in [0, T]
+  int32_t blank;
+  Input inputKind;
+  int32_t mergeRepeated;
+  Status* status;        // (out) [N]
+  int64_t* counts;       // (out) [N]
+  int64_t* blankFrames;  // (out) [N]
+  double* logProbs;      // (out) [N]
+  int32_t* labels;       // (out) N x T
+  int32_t* starts;       // (out) N x T first frames
+  int32_t* ends;         // (out) N x T frames after the last
+  double* confidences;   // (out) N x T
+  Execution execution;
+};
+
+// Tells structs of another compiler or version apart.
+constexpr int32_t backendStructBytes = static_cast<int32_t>(
+    sizeof(LossProblem) + sizeof(DeviceGreedy) + sizeof(AlignProblem) + sizeof(PosteriorProblem));
+
 struct Backend {
   int32_t abi;
-  int32_t problemBytes;  // sizeof(LossProblem) as the backend was compiled
+  int32_t structBytes;  // backendStructBytes as the backend was compiled
   const char* name;
 
   // How many devices the driver shows; below 1, `reason` (reasonBytes long) says why.
@@ -41,6 +67,11 @@ struct Backend {
   // As ctc::loss(), whose checks the caller has made. Blocks the calling thread until all results
   // are written. Any thread, any number at a time.
   int32_t (*loss)(int32_t device, const LossProblem* problem, Placement placement);
+
+  // As ctc::greedyDecode(), ctc::align() and ctc::posteriors(), in the same way.
+  int32_t (*greedy)(int32_t device, const DeviceGreedy* problem, Placement placement);
+  int32_t (*align)(int32_t device, const AlignProblem* problem, Placement placement);
+  int32_t (*posteriors)(int32_t device, const PosteriorProblem* problem, Placement placement);
 
   // Device memory that loss() would take for its workspace and staging, at most, if it had all the
   // memory it likes; with less it works in smaller parts, down to one utterance.
@@ -81,8 +112,11 @@ const OpenedBackend& openBackend(const char* path);
 // The backend that was opened; null when none was.
 const Backend* openedBackend();
 
-// ctc::loss() on a device of the opened backend, its checks of labels and lengths included. Answers
-// as Backend does.
+// ctc::loss() and its like on a device of the opened backend, their checks of labels and lengths
+// included. They answer as Backend does.
 int32_t lossOnDevice(int32_t device, const LossProblem& problem, Placement placement);
+int32_t greedyOnDevice(int32_t device, const GreedyProblem& problem, Placement placement);
+int32_t alignOnDevice(int32_t device, const AlignProblem& problem, Placement placement);
+int32_t posteriorsOnDevice(int32_t device, const PosteriorProblem& problem, Placement placement);
 
 }  // namespace ctc

@@ -3,8 +3,8 @@ import { type DeviceSource, deviceSource } from './deviceTensor.js';
 import { rangeError, show } from './errors.js';
 import type { ResolvedTensor } from './tensor.js';
 
-/** Where a loss is computed, and which of its arrays are in a GPU's memory already. */
-export interface LossPlace {
+/** Where a call is computed, and which of its arrays are in a GPU's memory already. */
+export interface Place {
   /** A GPU's number, or {@link CPU}. */
   readonly device: number;
   readonly input: DeviceSource | undefined;
@@ -12,7 +12,7 @@ export interface LossPlace {
 }
 
 /** Checks the `device` option against the DeviceTensors of the call, whose device is the default. */
-export function resolvePlace(device: unknown, input: unknown, gradient: unknown): LossPlace {
+export function resolvePlace(device: unknown, input: unknown, gradient?: unknown): Place {
   const from = deviceSource(input);
   const to = deviceSource(gradient);
   const holder = from ?? to;
