@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openInputs } from '../lib/cli/evalInputs.js';
+import { openInputs } from '../lib/eval/inputs.js';
 import { Histogram, relativeScale, unitScale } from '../lib/eval/histogram.js';
 import { Ranking } from '../lib/eval/ranking.js';
 import { type EvalRecord, emptyRecord } from '../lib/eval/record.js';

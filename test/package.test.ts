@@ -3,7 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -85,7 +93,7 @@ describe('the package', function () {
       /^lib\/[\w/.-]+\.c?ts$/,
       /^native\/(sources\.cjs|(include\/ctc|core|cpu|cuda|binding|portable)\/[\w.-]+\.(h|cpp|inl|cu|cuh))$/,
       /^docs\/(guides\/)?[\w-]+\.md$/,
-      /^prebuilds\/(README\.md|[a-z0-9-]+\/ctc\.node)$/,
+      /^prebuilds\/(README\.md|[a-z0-9-]+\/(ctc\.node|libctc_cuda\.so))$/,
       /^scripts\/(install|build-native|build-cuda|headers|stale)\.cjs$/,
       /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt|binding\.gyp)$/,
     ];
@@ -103,6 +111,34 @@ describe('the package', function () {
       binding: string[];
     };
     for (const source of [...core, ...binding]) assert.ok(paths.includes(source), source);
+  });
+
+  it('takes as much room as prebuilds/README.md says', () => {
+    const text = readFileSync(join(root, 'prebuilds', 'README.md'), 'utf8');
+    const stated = new Map(
+      [...text.matchAll(/^\| `?([^|`]+)`? \| ([\d.]+) MB/gm)].map((row) => [
+        row[1]!,
+        Number(row[2]),
+      ]),
+    );
+    const total = (wanted: (path: string) => boolean) =>
+      packed.files.filter(({ path }) => wanted(path)).reduce((sum, { size }) => sum + size, 0);
+    const isBinary = (path: string) => /\.(node|so)$/.test(path);
+    const sizes = {
+      'linux-x64/ctc.node': total((path) => path === 'prebuilds/linux-x64/ctc.node'),
+      'everything else': total((path) => !isBinary(path)),
+    };
+    for (const [what, bytes] of Object.entries(sizes)) {
+      // Another platform's addon is not in this package.
+      if (bytes === 0) continue;
+      const megabytes = stated.get(what);
+      assert.ok(megabytes !== undefined, `prebuilds/README.md does not say how large ${what} is`);
+      const off = Math.abs(bytes / 1e6 - megabytes) / megabytes;
+      assert.ok(
+        off < 0.1,
+        `${what} takes ${bytes} bytes, and prebuilds/README.md says ${megabytes} MB`,
+      );
+    }
   });
 
   it('has no fault that publint knows', async () => {
@@ -128,6 +164,16 @@ describe('the package', function () {
   it('works from CommonJS', () => {
     const script = `const { ctcLossSync, info } = require('node-ctc');${use}`;
     assert.equal(run(process.execPath, ['-e', script], consumer), '4.3823 true\n');
+  });
+
+  it('has the queue, which loads without its packages and names them when it is used', () => {
+    const ask = `addRun({ data: ['x'], manifest: 'x', tokens: 'x', out: 'x', shards: 1 })
+      .catch((error) => console.log(error.code, /npm install bullmq ioredis/.test(error.message)));`;
+    const module = ['--input-type=module', '-e', `import { addRun } from 'node-ctc/queue';${ask}`];
+    const common = ['-e', `const { addRun } = require('node-ctc/queue');${ask}`];
+    for (const args of [module, common]) {
+      assert.equal(run(process.execPath, args, consumer), 'ERR_CTC_QUEUE true\n');
+    }
   });
 
   it('has its commands', () => {
@@ -168,8 +214,17 @@ describe('the package', function () {
       ctc.ctcLossSync(given, ['abc']);
       void [loss, gradient, none, without, later];
     `;
-    writeFileSync(join(consumer, 'esm.mts'), `import * as ctc from 'node-ctc';${program}`);
-    writeFileSync(join(consumer, 'cjs.cts'), `import ctc = require('node-ctc');${program}`);
+    const queue = `
+      const worked: Promise<{ merged: number }> = queue.work({ drain: true, lockSeconds: 9 });
+      const told: Promise<queue.RunStatus[]> = queue.queueStatus({ queue: 'x' });
+      // @ts-expect-error: no such format
+      queue.addRun({ data: [], manifest: '', tokens: '', out: '', shards: 1, format: 'xml' });
+      void [worked, told];
+    `;
+    const asModule = `import * as ctc from 'node-ctc';import * as queue from 'node-ctc/queue';`;
+    const asCommon = `import ctc = require('node-ctc');import queue = require('node-ctc/queue');`;
+    writeFileSync(join(consumer, 'esm.mts'), asModule + program + queue);
+    writeFileSync(join(consumer, 'cjs.cts'), asCommon + program + queue);
     const types = join(root, 'node_modules', '@types');
     const options = ['--noEmit', '--strict', '--module', 'nodenext', '--typeRoots', types];
     const files = ['--types', 'node', 'esm.mts', 'cjs.cts'];

@@ -222,7 +222,8 @@ export function describeInfeasible(record: {
   return `needs ${count(needed, 'frame')}${parts} and has ${frames}`;
 }
 
-function count(n: number, noun: string): string {
+/** 1 row, 2 rows. */
+export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`;
 }
 

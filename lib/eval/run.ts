@@ -49,6 +49,8 @@ export interface RunOptions {
   batchBytes?: number;
   warn: (message: string) => void;
   onProgress?: (progress: Progress) => void;
+  /** Called before anything is written; rejects where another process has taken the shard over. */
+  beforeWriting?: () => Promise<void>;
   /** Called in the manifest's order; not for what an earlier process did. */
   onRecords?: (records: EvalRecord[]) => Promise<void> | void;
 }
@@ -107,6 +109,7 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
       const early = looked ? undefined : suspicion(batch.looks, settings.input);
       if (early !== undefined) warn(early);
       looked = true;
+      await options.beforeWriting?.();
       await journal?.append(batch.records.map(toLine), batch.looks);
       await options.onRecords?.(batch.records);
       done += batch.records.length;
@@ -114,6 +117,7 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
       work.engineSeconds += batch.engineSeconds;
       options.onProgress?.({ done, resumed, total: end - start });
     }
+    await options.beforeWriting?.();
     await journal?.finish();
   } catch (error) {
     await journal?.close();

@@ -50,6 +50,18 @@ export interface Summary {
   histograms: Record<HistogramName, Bin[]>;
 }
 
+/** Of the texts and their errors. */
+const errorCounts = [
+  'chars',
+  'charSubstitutions',
+  'charDeletions',
+  'charInsertions',
+  'words',
+  'wordSubstitutions',
+  'wordDeletions',
+  'wordInsertions',
+] as const;
+
 const sums = ['loss', 'lossPerLabel', 'blankRatio', 'confidence'] as const;
 const counts = [
   'utterances',
@@ -59,14 +71,7 @@ const counts = [
   'labels',
   'decoded',
   'confident',
-  'chars',
-  'charSubstitutions',
-  'charDeletions',
-  'charInsertions',
-  'words',
-  'wordSubstitutions',
-  'wordDeletions',
-  'wordInsertions',
+  ...errorCounts,
   // Utterances with a row that was looked at, and what those rows look like.
   'looked',
   'probabilities',
@@ -141,12 +146,7 @@ export class Statistics {
       this.#histograms.confidence.add(confidence);
     }
     if (record.chars === null) return;
-    for (const unit of ['char', 'word'] as const) {
-      this.#counts[`${unit}s`] += record[`${unit}s`]!;
-      this.#counts[`${unit}Substitutions`] += record[`${unit}Substitutions`]!;
-      this.#counts[`${unit}Deletions`] += record[`${unit}Deletions`]!;
-      this.#counts[`${unit}Insertions`] += record[`${unit}Insertions`]!;
-    }
+    for (const name of errorCounts) this.#counts[name] += record[name]!;
     if (record.cer !== null) this.#histograms.cer.add(record.cer);
     if (record.wer !== null) this.#histograms.wer.add(record.wer);
   }
