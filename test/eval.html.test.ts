@@ -113,8 +113,7 @@ describe('the page of an evaluation', function () {
         .find((line) => line.includes('>sp-0006<') && line.startsWith('<tr'));
       assert.match(row!, /<span>worriers coyotes<\/span><ins>(.*)<\/ins>/);
       const greedy = /<ins>(.*)<\/ins>/.exec(row!)![1]!;
-      assert.equal(greedy.replace(/<\/?mark>/g, ''), 'wori&#39;s ciotes');
-      assert.match(greedy, /^wor<mark><\/mark>i<mark>&#39;<\/mark>s c<mark>i<\/mark>o/);
+      assert.equal(greedy, 'wo<mark></mark>ri<mark>&#39;</mark>s c<mark>i</mark>otes');
       assert.match(page, /<span>our friend left the wheel<\/span> <i>✓<\/i>/);
     });
 
@@ -308,11 +307,13 @@ describe('the page of an evaluation', function () {
       whole = await pageOf([...given.args, '--batch-mb', '0.01']);
     });
 
-    it('where the records are kept, in any format', async () => {
-      for (const format of ['jsonl', 'csv']) {
-        const page = await pageOf([...given.args, '--out', newPath(''), '--format', format]);
-        assert.equal(page, whole);
-      }
+    it('where the records become something else than JSON Lines', async () => {
+      const out = newPath('');
+      assert.equal(await pageOf([...given.args, '--out', out, '--format', 'csv']), whole);
+      const args = [...given.args, '--out', out, '--format', 'csv', '--resume'];
+      const { code, err } = await run([...args, '--html', newPath('.html')]);
+      assert.equal(code, 2);
+      assert.match(err, /results\.csv is complete, but a page is made from records in JSON Lines/);
     });
 
     it('where a run goes on after it was interrupted', async () => {
@@ -337,7 +338,7 @@ describe('the page of an evaluation', function () {
       const out = newPath('');
       const path = join(out, 'report.html');
       const args = [...given.args, '--out', out, '--html', path];
-      for (const delay of [0, 20, 60, 120, 240]) {
+      for (const delay of [0, 60, 240]) {
         const child = start([...args, '--resume']);
         child.stdout!.resume();
         child.stderr!.resume();
@@ -434,15 +435,6 @@ describe('the page of an evaluation', function () {
         assert.match(result.err, message);
       });
     }
-
-    it('where only a CSV is left of the records', async () => {
-      const out = newPath('');
-      const args = [...given.args, '--out', out, '--format', 'csv'];
-      assert.equal((await run(args)).code, 0);
-      const { code, err } = await run([...args, '--resume', '--html', newPath('.html')]);
-      assert.equal(code, 2);
-      assert.match(err, /results\.csv is complete, but a page is made from records in JSON Lines/);
-    });
 
     it('without its packages, which the error names', async () => {
       const load = () => import('node-ctc-absent' as string);

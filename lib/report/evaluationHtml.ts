@@ -122,7 +122,7 @@ function statuses({ statuses, utterances }: SummaryFile): string {
       share,
       `${showInteger(count)} <span class="muted">${showPercent(share)}</span>`,
     );
-    return `<tr><th scope="row">${status}</th><td>${shown}</td><td>${statusTexts[status] ?? ''}</td></tr>`;
+    return `<tr><th scope="row">${escapeMarkup(status)}</th><td>${shown}</td><td>${statusTexts[status] ?? ''}</td></tr>`;
   });
   const head =
     '<tr><th scope="col">status</th><th scope="col">utterances</th><th scope="col"></th></tr>';

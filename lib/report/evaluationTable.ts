@@ -34,7 +34,7 @@ export function utteranceTable({ total, rows, drawn }: TableParts): string {
     const cells = columns.map(({ kind, cell }) =>
       kind === 'number' ? `<td class="number">${cell(row)}</td>` : `<td>${cell(row)}</td>`,
     );
-    return `<tr data-status="${row.record.status}">${cells.join('')}</tr>`;
+    return `<tr data-status="${escapeMarkup(row.record.status)}">${cells.join('')}</tr>`;
   });
   const table = `<table id="utterances"><thead><tr>${head.join('')}</tr></thead><tbody>
 ${body.join('\n')}
@@ -59,7 +59,7 @@ function selectionOf(total: number, rows: readonly SelectedRow[]): string {
 /** Hidden until the script that it needs runs. */
 function filterOf(rows: readonly SelectedRow[]): string {
   const statuses = [...new Set(rows.map(({ record }) => record.status))].sort();
-  const options = statuses.map((status) => `<option>${status}</option>`);
+  const options = statuses.map((status) => `<option>${escapeMarkup(status)}</option>`);
   return `<div id="filter" hidden>
 <label>Search <input id="search" type="search" autocomplete="off" spellcheck="false"></label>
 <label>Status <select id="status"><option value="">any</option>${options.join('')}</select></label>
@@ -74,7 +74,7 @@ function columnsOf(drawn: ReadonlySet<number>): Column[] {
     cell: ({ record }) => show(record),
   });
   return [
-    number('#', ({ index }) => String(index)),
+    number('#', ({ index }) => showNumber(index, 0)),
     {
       name: 'id',
       kind: 'text',
@@ -92,7 +92,9 @@ function columnsOf(drawn: ReadonlySet<number>): Column[] {
       name: 'status',
       kind: 'text',
       cell: ({ record: { status, reason } }) =>
-        reason === null ? status : `${status}<small>${showText(reason)}</small>`,
+        reason === null
+          ? escapeMarkup(status)
+          : `${escapeMarkup(status)}<small>${showText(reason)}</small>`,
     },
     number('loss / label', ({ lossPerLabel }) => showNumber(lossPerLabel, 4)),
     number('CER', ({ cer }) => showPercent(cer)),
