@@ -1,6 +1,7 @@
 import { ctcError, rangeError, show, typeError } from './errors.js';
 import { checkOptions, choice, flag, type IntegerArray } from './options.js';
 import { typedArrayName } from './tensor.js';
+import { copyNumbers } from './validate.js';
 
 /** What is counted: user-perceived characters (graphemes), or words between white space. */
 export type ErrorUnit = 'character' | 'word';
@@ -131,7 +132,7 @@ export function errorRate(
 
 /** `errorRate` of two texts with its defaults, for callers inside the package that have many. */
 export function countErrors(reference: string, hypothesis: string, unit: ErrorUnit): ErrorCounts {
-  const split = unit === 'word' ? splitWords : splitGraphemes;
+  const split = unit === 'word' ? splitWords : asGraphemes;
   return compare(split(reference.normalize()), split(hypothesis.normalize()), false);
 }
 
@@ -174,17 +175,7 @@ function unitsOf(
       `${name} must be a string or an array of labels, not ${show(value)}`,
     );
   }
-  const labels = Array.from(value as ArrayLike<unknown>, (label) =>
-    typeof label === 'bigint' ? Number(label) : label,
-  );
-  const wrong = labels.findIndex((label) => typeof label !== 'number');
-  if (wrong >= 0) {
-    throw typeError(
-      'ERR_CTC_INVALID_ARG_TYPE',
-      `${name}[${wrong}] must be a number, not ${show(labels[wrong])}`,
-    );
-  }
-  return labels as number[];
+  return copyNumbers(value as ArrayLike<unknown>, name);
 }
 
 function splitWords(text: string): string[] {
@@ -204,6 +195,11 @@ function isPlain(text: string): boolean {
 }
 
 let segmenter: Intl.Segmenter | undefined;
+
+/** As `splitGraphemes`; a text whose code units are graphemes as it is, without an array of them. */
+function asGraphemes(text: string): ArrayLike<string> {
+  return isPlain(text) ? text : splitGraphemes(text);
+}
 
 /** User-perceived characters: a letter with its accents, a flag, a family emoji are one each. */
 export function splitGraphemes(text: string): string[] {
@@ -229,8 +225,8 @@ function countsOf(errors: number, substitutions: number, n: number, m: number): 
 }
 
 function compare(
-  reference: readonly Unit[],
-  hypothesis: readonly Unit[],
+  reference: ArrayLike<Unit>,
+  hypothesis: ArrayLike<Unit>,
   withAlignment: boolean,
 ): UtteranceErrors {
   let n = reference.length;
@@ -240,6 +236,9 @@ function compare(
     while (n > 0 && m > 0 && reference[n - 1] === hypothesis[m - 1]) {
       n -= 1;
       m -= 1;
+    }
+    if (n === 0 || m === 0) {
+      return { ...countsOf(n + m, 0, reference.length, hypothesis.length), alignment: undefined };
     }
   }
   const numbers = new Map<Unit, number>();
@@ -278,12 +277,16 @@ const scratch = {
 
 /** Equal numbers for equal units. `numbers` holds those of units that are not single code units. */
 function numberUnits(
-  units: readonly Unit[],
+  units: ArrayLike<Unit>,
   count: number,
   numbers: Map<Unit, number>,
   memory: Scratch,
 ): Int32Array {
   const result = memory.take(count);
+  if (typeof units === 'string') {
+    for (let i = 0; i < count; i++) result[i] = units.charCodeAt(i);
+    return result;
+  }
   for (let i = 0; i < count; i++) {
     const unit = units[i] as Unit;
     if (typeof unit === 'string' && unit.length === 1) {
@@ -389,8 +392,8 @@ function stepTable(size: number): Uint8Array {
 function trace(
   steps: Uint8Array,
   band: Band,
-  reference: readonly Unit[],
-  hypothesis: readonly Unit[],
+  reference: ArrayLike<Unit>,
+  hypothesis: ArrayLike<Unit>,
 ): AlignedUnit[] {
   const aligned: AlignedUnit[] = [];
   let i = reference.length;

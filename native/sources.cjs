@@ -46,11 +46,19 @@ const binding = [
 const tests = [
   'test/native/align.cpp',
   'test/native/align_posteriors.cpp',
+  'test/native/allocations.cpp',
   'test/native/decode.cpp',
+  'test/native/fuzz/arpa.cpp',
+  'test/native/fuzz/decode.cpp',
+  'test/native/fuzz/fuzz_case.cpp',
+  'test/native/fuzz/lattice.cpp',
+  'test/native/fuzz/loss.cpp',
+  'test/native/fuzz/replay.cpp',
   'test/native/loss.cpp',
   'test/native/loss_case.cpp',
   'test/native/loss_kernels.cpp',
   'test/native/main.cpp',
+  'test/native/out_of_memory.cpp',
   'test/native/workspace.cpp',
 ];
 
@@ -79,6 +87,23 @@ const emulationTests = [
   'test/native/cuda_loss.cpp',
 ];
 const emulationLibrary = ['test/native/cuda_library.cpp'];
+
+// libFuzzer's program (CMake with clang, `npm run fuzz`): the targets without the tests' main().
+const fuzz = [
+  'test/native/fuzz/arpa.cpp',
+  'test/native/fuzz/decode.cpp',
+  'test/native/fuzz/fuzz_case.cpp',
+  'test/native/fuzz/lattice.cpp',
+  'test/native/fuzz/libfuzzer.cpp',
+  'test/native/fuzz/loss.cpp',
+  'test/native/loss_case.cpp',
+];
+
+// The addon with allocations that a test counts and lets fail. For Linux.
+const counted = [
+  ...binding.filter((source) => source !== 'native/binding/addon.cpp'),
+  'test/native/counted_addon.cpp',
+];
 
 // What bench/ measures with: an addon, and a program to run under a profiler.
 const bench = ['bench/native/addon.cpp'];
@@ -109,6 +134,8 @@ module.exports = {
   emulation,
   emulationTests,
   emulationLibrary,
+  fuzz,
+  counted,
   bench,
   profile,
   includes,

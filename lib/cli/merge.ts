@@ -2,11 +2,13 @@
 
 import { type Command, Option } from 'commander';
 import type { Format } from '../eval/formats.js';
+import type { Page } from '../eval/page.js';
 import { UsageError } from './exit.js';
 
 interface MergeOptions {
   out?: string;
   format?: Format;
+  html?: string;
   overwrite?: boolean;
   json?: boolean;
 }
@@ -18,6 +20,9 @@ Examples:
 
   # Shards that were written into folders of their own, as CSV
   node-ctc merge results-* --out merged --format csv
+
+  # With a page to look at
+  node-ctc merge results --html report.html
 `;
 
 export function register(program: Command): void {
@@ -34,6 +39,7 @@ export function register(program: Command): void {
         .choices(['jsonl', 'csv', 'parquet'])
         .default('jsonl'),
     )
+    .option('--html <file>', 'write a page to look at: distributions, worst cases, a table')
     .option('--overwrite', 'replace merged results that are there')
     .option('--json', 'write the summary as a JSON object')
     .addHelpText('after', examples)
@@ -47,10 +53,18 @@ async function run(folders: string[], options: MergeOptions): Promise<void> {
     import('./evalReport.js'),
   ]);
   try {
-    const { out = folders[0]!, format, overwrite } = options;
-    const merged = await mergeShards({ folders, out, format, overwrite, warn: report.showWarning });
-    report.showResult({ ...merged, already: false }, { json: options.json });
+    const { out = folders[0]!, format, html, overwrite, json } = options;
+    const page = await openPage(html, out);
+    const warn = report.showWarning;
+    const merged = await mergeShards({ folders, out, format, overwrite, page, warn });
+    report.showResult({ ...merged, already: false }, { json, html });
   } catch (error) {
     throw error instanceof RunConflict ? new UsageError(error.message) : error;
   }
+}
+
+async function openPage(html: string | undefined, out: string): Promise<Page | undefined> {
+  if (html === undefined) return undefined;
+  const { Page } = await import('../eval/page.js');
+  return Page.open(html, out);
 }

@@ -30,7 +30,8 @@ export interface ReadBatch {
   bytes: number;
 }
 
-const rowsAtATime = 1024;
+// What is known of a row takes some kilobytes until its record is written.
+const rowsAtATime = 256;
 
 /** Buffers that wait to be filled. */
 export class Buffers {

@@ -3,7 +3,8 @@
 
 import { createHash } from 'node:crypto';
 import { readPieces } from '../io/lines.js';
-import { type ManifestRow, manifestRows } from '../io/manifest.js';
+import { type EarlierLines, type ManifestRow, manifestRows } from '../io/manifest.js';
+import { RepeatedIds } from '../io/repeatedIds.js';
 import type { Rows } from './reader.js';
 
 /** Throws `ERR_CTC_FILE`. */
@@ -16,18 +17,31 @@ export async function openRows(path: string): Promise<Rows> {
     }
   }
   let count = 0;
-  for await (const _ of manifestRows(path, { pieces: pieces(), distinct: false })) count += 1;
+  const repeated = new RepeatedIds();
+  const earlier: EarlierLines = {
+    add(id) {
+      repeated.note(id);
+      return undefined;
+    },
+  };
+  for await (const _ of manifestRows(path, { pieces: pieces(), earlier })) count += 1;
+  repeated.seal();
   return {
     path,
     count,
     sha256: hash.digest('hex'),
-    slice: (start, end) => rowsOf(path, start, end),
+    slice: (start, end) => rowsOf(path, start, end, repeated.lines()),
   };
 }
 
-async function* rowsOf(path: string, start: number, end: number): AsyncGenerator<ManifestRow> {
+async function* rowsOf(
+  path: string,
+  start: number,
+  end: number,
+  earlier: EarlierLines,
+): AsyncGenerator<ManifestRow> {
   let index = 0;
-  for await (const row of manifestRows(path)) {
+  for await (const row of manifestRows(path, { earlier })) {
     if (index >= end) return;
     if (index >= start) yield row;
     index += 1;

@@ -12,7 +12,7 @@ export interface Line {
   valid: boolean;
 }
 
-const pieceBytes = 2 ** 20;
+const pieceBytes = 2 ** 16;
 
 /** The pieces of a file or named pipe. Throws `ERR_CTC_FILE`. */
 export async function* readPieces(path: string): AsyncGenerator<Buffer> {

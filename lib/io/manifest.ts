@@ -44,19 +44,36 @@ export interface ManifestOptions {
   pieces?: AsyncIterable<Buffer>;
   /** Whether a row without a text is broken. Default: true. */
   needsText?: boolean;
-  /** Whether rows with the id of an earlier one are faulty, for which the ids are remembered. Default: true. */
-  distinct?: boolean;
+  /** What tells rows with the id of an earlier one, which are faulty. Default: all ids are remembered. */
+  earlier?: EarlierLines;
+}
+
+export interface EarlierLines {
+  /** The line of the first row with this id, where that is an earlier one. */
+  add(id: string, line: number): number | undefined;
+}
+
+/** Remembers all ids, about 30 bytes and the id for each. */
+class AllLines implements EarlierLines {
+  readonly #ids = new KeyIndex();
+  readonly #lines = new NumberList();
+
+  add(id: string, line: number): number | undefined {
+    const first = this.#ids.add(id);
+    this.#lines.add(line);
+    return first === undefined ? undefined : this.#lines.at(first);
+  }
 }
 
 /**
- * Rows in the order of the file; blank lines are skipped. Remembers nothing but the ids, about 20 bytes and the id for
- * each. Throws `ERR_CTC_FILE` where the first 100 rows are all broken, since the file is then something else.
+ * Rows in the order of the file; blank lines are skipped. Remembers nothing but what `earlier` does. Throws
+ * `ERR_CTC_FILE` where the first 100 rows are all broken, since the file is then something else.
  */
 export async function* manifestRows(
   path: string,
-  { format, pieces, needsText = true, distinct = true }: ManifestOptions = {},
+  { format, pieces, needsText = true, earlier }: ManifestOptions = {},
 ): AsyncGenerator<ManifestRow> {
-  const reader = new RowReader(path, format, needsText, distinct);
+  const reader = new RowReader(path, format, needsText, earlier);
   for await (const lines of readLineGroups(path, pieces)) {
     for (const line of lines) {
       for (const row of reader.add(line)) yield row;
@@ -67,7 +84,7 @@ export async function* manifestRows(
 
 /** The rows of a text in JSON Lines; see `manifestRows`. */
 export function parseManifest(path: string, text: string): Manifest {
-  const reader = new RowReader(path, 'jsonl', true, true);
+  const reader = new RowReader(path, 'jsonl', true);
   const rows = splitLines(text).flatMap((source, index) =>
     reader.add({ line: index + 1, text: source, valid: true }),
   );
@@ -91,9 +108,9 @@ class RowReader {
     path: string,
     format: ManifestFormat | undefined,
     needsText: boolean,
-    distinct: boolean,
+    earlier?: EarlierLines,
   ) {
-    this.#checker = new RowChecker(true, distinct);
+    this.#checker = new RowChecker(true, earlier);
     this.#path = path;
     this.#format = format;
     this.#needsText = needsText;
@@ -139,31 +156,26 @@ class RowReader {
 
 /** From parsed rows to checked ones: ids that are there twice, frames that some rows lack. */
 export class RowChecker {
-  readonly #ids = new KeyIndex();
-  readonly #lines = new NumberList();
+  readonly #earlier: EarlierLines;
   readonly #sameFrames: boolean;
-  readonly #distinct: boolean;
   /** Whether rows have frames, as the first one that is not broken says. */
   #framed: boolean | undefined;
 
-  /**
-   * `sameFrames`: whether either all rows have frames or none has. `distinct`: whether ids must be.
-   */
-  constructor(sameFrames: boolean, distinct = true) {
+  /** `sameFrames`: whether either all rows have frames or none has. */
+  constructor(sameFrames: boolean, earlier: EarlierLines = new AllLines()) {
     this.#sameFrames = sameFrames;
-    this.#distinct = distinct;
+    this.#earlier = earlier;
   }
 
   check({ line, id = `line-${line}`, text, frames, reason }: ParsedRow): ManifestRow {
     const row: ManifestRow = { line, id, text: reason === undefined ? text : '', frames };
-    const first = this.#distinct ? this.#ids.add(id) : undefined;
-    if (this.#distinct) this.#lines.add(line);
+    const first = this.#earlier.add(id, line);
     if (reason !== undefined) {
       row.fault = { status: 'bad-row', reason };
       return row;
     }
     if (first !== undefined) {
-      const reason = `the id ${quote(id)} is already on line ${this.#lines.at(first)}`;
+      const reason = `the id ${quote(id)} is already on line ${first}`;
       row.fault = { status: 'duplicate-id', reason };
       return row;
     }

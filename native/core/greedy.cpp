@@ -40,10 +40,9 @@ class BestPath {
         return true;
       }
       const int32_t label = firstLargest(row_.data(), largest);
-      double logProb = largest;
-      if (problem_.inputKind == Input::logits) {
-        logProb -= logSumExp(row_.data(), problem_.input.classes, largest);
-      }
+      const double logProb = problem_.inputKind == Input::logits
+                                 ? 0 - logSumOver(row_.data(), problem_.input.classes, largest)
+                                 : largest;
       path.logProb += logProb;
       if (label == problem_.blank) {
         ++decoded->blankFrames;
