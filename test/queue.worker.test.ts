@@ -196,6 +196,14 @@ describe('workers of node-ctc queue', function () {
     assertSame(out, whole);
   });
 
+  it('explains itself within 80 columns', async () => {
+    for (const command of [[], ['add'], ['work'], ['status'], ['remove']]) {
+      const { code, out } = await run(['queue', ...command, '--help']);
+      assert.equal(code, 0);
+      for (const line of out.split('\n')) assert.ok(line.length <= 80, line);
+    }
+  });
+
   describe('what cannot work ends with one line', () => {
     const fails = async (args: string[], code: number, line: RegExp, env = {}) => {
       const result = await run(['queue', ...args], env);

@@ -66,8 +66,8 @@ Examples:
 `;
 
 const codes = `
-Exit codes: 0 done, 2 wrong usage, 3 a file or Redis cannot be used, 4 the engine
-failed, 130 interrupted. docs/scaling.md tells the rest.
+Exit codes: 0 done, 2 wrong usage, 3 a file or Redis cannot be used, 4 the
+engine failed, 130 interrupted. docs/scaling.md tells the rest.
 `;
 
 export function register(program: Command): void {
@@ -89,7 +89,7 @@ function registerAdd(queue: Command): void {
     .description(
       'Add an evaluation to the queue: a job for each shard, and one that merges their results when all are there. Everything is checked first; added again, the same run is left as it is.',
     )
-    .usage('<DATA...> --manifest <file> --tokens <file> --out <folder> --shards <n> [options]')
+    .usage('<DATA...> --manifest <file> --tokens <file> [options]')
     .argument('<DATA...>', 'the model outputs')
     .requiredOption('--manifest <file>', 'ids, texts and frames (required)')
     .requiredOption('--out <folder>', 'the folder of the results (required)')

@@ -36,8 +36,9 @@ export interface AddedRun {
   run: string;
   /** 'added'; 'present': it was there already, and nothing changed; 'complete': its results are there. */
   state: 'added' | 'present' | 'complete';
-  /** Shards and utterances of the run. */
+  /** How many shards it has. */
   shards: number;
+  /** How many utterances it has. */
   utterances: number;
   /** Failed jobs that were put back, with `retry`. */
   retried: number;

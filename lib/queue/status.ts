@@ -14,8 +14,9 @@ export interface ShardStatus {
   shard: number;
   /** 'retrying': it failed and waits for its next try; 'failed': its tries are used up. */
   state: 'waiting' | 'active' | 'retrying' | 'complete' | 'failed';
-  /** Its utterances, and those that are done. */
+  /** Its utterances. */
   utterances: number;
+  /** Those that are done. */
   done: number;
   /** Utterances a second; 0 unless active. */
   perSecond: number;
@@ -37,8 +38,9 @@ export interface RunStatus {
   out: string;
   /** 'failed': what is left has failed for good; 'complete': the results are merged. */
   state: 'waiting' | 'active' | 'merging' | 'complete' | 'failed';
-  /** Utterances of all shards, and those that are done. */
+  /** Utterances of all shards. */
   utterances: number;
+  /** Those that are done. */
   done: number;
   /** Of all workers together. */
   perSecond: number;

@@ -40,17 +40,21 @@ export interface WorkOptions extends QueueOptions {
 
 /** How far a shard is. */
 export interface WorkProgress {
-  /** The shard's run, and its number in it. */
+  /** Its run. */
   run: string;
+  /** Its number in it, from 0. */
   shard: number;
-  /** Utterances that are done, those of them that another worker did, and all. */
+  /** Utterances that are done. */
   done: number;
+  /** Those of them that another worker did. */
   resumed: number;
+  /** All utterances of the shard. */
   total: number;
 }
 
 /** Something that happened to a job of this worker. */
 export interface JobEvent {
+  /** What the job is: evaluating a shard, or merging a run's shards. */
   type: 'shard' | 'merge';
   /** 'returned': the worker was stopped and gave it back; 'lost': the lock ran out, and another worker may have it. */
   state: 'started' | 'done' | 'retrying' | 'failed' | 'returned' | 'lost';
@@ -58,9 +62,11 @@ export interface JobEvent {
   run: string;
   /** Number of the shard; null for a merge. */
   shard: number | null;
-  /** When done: its utterances, how many have each status, and the seconds it took. */
+  /** When done: its utterances. */
   utterances?: number;
+  /** When done: how many utterances have each status. */
   statuses?: Partial<Record<string, number>>;
+  /** When a shard is done: the seconds that it took this worker. */
   seconds?: number;
   /** When merged: the file of the results. */
   results?: string;
@@ -70,6 +76,7 @@ export interface JobEvent {
 
 /** Something that a worker has to say: a warning about the data, or that Redis went away or is back. */
 export interface NoticeEvent {
+  /** What it is about. */
   type: 'warning' | 'redis';
   /** In words. */
   message: string;
@@ -80,8 +87,9 @@ export type WorkEvent = JobEvent | NoticeEvent;
 
 /** What a worker did. */
 export interface WorkReport {
-  /** Shards that it finished, and runs that it merged. */
+  /** Shards that it finished. */
   shards: number;
+  /** Runs that it merged. */
   merged: number;
   /** Jobs that have failed for good since it began; with `drain` those of other workers, too. */
   failed: number;
