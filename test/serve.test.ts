@@ -311,7 +311,7 @@ describe('examples/serve', function () {
       assert.equal(await grown('ocr_batch_size_sum'), 4);
       assert.equal(await grown('ocr_requests_total{status="200"}'), 4);
       assert.equal(await grown('ocr_request_seconds_count'), 4);
-      assert.ok((await service.metrics()).get('nodejs_eventloop_lag_p99_seconds')! > 0);
+      assert.ok((await grown('ocr_event_loop_delay_seconds_count')) > 0);
     });
 
     it('refuses more than it can hold, says when to retry, and answers what it has', async () => {
