@@ -1,6 +1,7 @@
 import { answerOr, decodeNative, type Handle, packStrings } from './decodeNative.js';
 import { rangeError, show, typeError } from './errors.js';
 import { checkOptions } from './options.js';
+import { typedArrayName } from './tensor.js';
 
 /** A word, or a word with one spelling of it in tokens (or in class numbers). */
 export type LexiconEntry = string | readonly [word: string, spelling: readonly (string | number)[]];
@@ -71,6 +72,7 @@ export function resolveLexicon(value: unknown, tokens: readonly string[] | undef
 function makeLexicon(entries: unknown, tokens: readonly string[] | undefined, name: string): Inner {
   if (
     typeof entries === 'string' ||
+    typedArrayName(entries) !== undefined ||
     typeof (entries as Iterable<unknown> | null)?.[Symbol.iterator] !== 'function'
   ) {
     throw typeError(

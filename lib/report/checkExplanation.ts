@@ -6,8 +6,13 @@ const isArray = (value: unknown) => Array.isArray(value);
 const isCount = (value: unknown) => Number.isInteger(value);
 const isNumber = (value: unknown) => typeof value === 'number';
 const isMatrix = (value: unknown) => typedArrayName(value) === 'Float64Array';
+const isListOrNone = (value: unknown) => value === undefined || Array.isArray(value);
+const isPath = (value: unknown) => {
+  const path = value as Partial<Explanation['bestPath']> | null | undefined;
+  return isArray(path?.labels) && isArray(path?.states);
+};
 
-const FIELDS: Partial<Record<keyof Explanation, (value: unknown) => boolean>> = {
+const FIELDS: Record<keyof Explanation, (value: unknown) => boolean> = {
   frames: isCount,
   classes: isCount,
   blank: isCount,
@@ -21,11 +26,13 @@ const FIELDS: Partial<Record<keyof Explanation, (value: unknown) => boolean>> = 
   alpha: isMatrix,
   beta: isMatrix,
   posteriors: isMatrix,
-  bestPath: (value) => typeof value === 'object' && value !== null,
+  bestPath: isPath,
   spans: isArray,
   starts: isMatrix,
   ends: isMatrix,
   pathCount: (value) => typeof value === 'bigint',
+  paths: isListOrNone,
+  readings: isListOrNone,
 };
 
 /** Refuses what no `explain()` returned; a copy of one, from another thread or realm, will do. */

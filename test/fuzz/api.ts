@@ -26,7 +26,10 @@ const plans: fc.Arbitrary<Plan> = fc.record({
 /** Argument numbers and, below them, keys. */
 function placesOf(verb: Verb, args: readonly unknown[]): [argument: number, key?: string][] {
   const places = args.flatMap((argument, i): [number, string?][] =>
-    typeof argument === 'object' && argument !== null && !ArrayBuffer.isView(argument)
+    i >= (verb.whole ?? 0) &&
+    typeof argument === 'object' &&
+    argument !== null &&
+    !ArrayBuffer.isView(argument)
       ? [[i], ...Object.keys(argument).map((key): [number, string] => [i, key])]
       : [[i]],
   );
@@ -66,6 +69,8 @@ function argumentsOf({ verb: number, changes }: Plan) {
   ): void {
     let copy: Record<string, unknown> | unknown[];
     try {
+      // An enormous one has no places worth changing.
+      if (Array.isArray(holder) && holder.length > 1000) return;
       copy = Array.isArray(holder) ? [...holder] : { ...holder };
       const value = make({ good: holder[key], data });
       (copy as Record<string, unknown>)[key] = value;
@@ -77,19 +82,19 @@ function argumentsOf({ verb: number, changes }: Plan) {
   }
 }
 
-const signalIn = (args: readonly unknown[]): AbortSignal | undefined => {
+/** Whether `error` is the reason of the call's own aborted signal. */
+function isReason(error: unknown, args: readonly unknown[]): boolean {
   try {
-    return (args.at(-1) as { signal?: AbortSignal } | undefined)?.signal;
+    const signal = (args.at(-1) as { signal?: AbortSignal } | undefined)?.signal;
+    return signal?.aborted === true && error === signal.reason;
   } catch {
-    return undefined;
+    return false;
   }
-};
+}
 
 /** Throws unless `error` is one that a caller may get. */
 function assertTyped(error: unknown, args: readonly unknown[]): void {
-  if (error instanceof CallersError) return;
-  const signal = signalIn(args);
-  if (signal?.aborted === true && error === signal.reason) return;
+  if (error instanceof CallersError || isReason(error, args)) return;
   assert.ok(error instanceof Error, String(error));
   // Nothing can be asked of a proxy that was taken back, not even whether it is an array.
   if (/proxy that has been revoked/.test(error.message)) return;

@@ -6,6 +6,8 @@ export interface Verb {
   readonly name: string;
   /** Arguments that work, made anew. */
   readonly good: () => unknown[];
+  /** How many of the arguments are not changed inside, but only as a whole: what explain() returned. */
+  readonly whole?: number;
   /** Option keys that the good call does not use. */
   readonly options?: readonly string[];
   readonly run: (args: unknown[]) => unknown;
@@ -149,7 +151,10 @@ export const verbs: readonly Verb[] = [
     run: ([other]) => ctc.DeviceTensor.like(other as never),
   },
   call('pinnedArray', () => ['float32', 4]),
-  call('explanationText', () => [explanation]),
-  call('explanationSvg', () => [explanation, { values: 'posterior' }], ['idPrefix']),
-  call('explanationHtml', () => [explanation]),
+  { ...call('explanationText', () => [explanation]), whole: 1 },
+  {
+    ...call('explanationSvg', () => [explanation, { values: 'posteriors' }], ['idPrefix']),
+    whole: 1,
+  },
+  { ...call('explanationHtml', () => [explanation]), whole: 1 },
 ];
