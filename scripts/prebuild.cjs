@@ -46,8 +46,7 @@ function versionsNeeded(file, objdump = 'objdump') {
   return needed;
 }
 
-function checkFloor(file, objdump) {
-  const needed = versionsNeeded(file, objdump);
+function checkFloor(needed, file) {
   for (const [library, version] of Object.entries(needed)) {
     if (isNewer(version, newest[library])) {
       throw new Failure(
@@ -55,7 +54,6 @@ function checkFloor(file, objdump) {
       );
     }
   }
-  return Object.entries(needed).map(([library, version]) => `${library} ${version}`);
 }
 
 /** Builds for `arch` and lays the addon below `folder`; returns a line that says where and how large. */
@@ -74,10 +72,14 @@ function prebuild(arch, folder = path.join(root, 'prebuilds')) {
 
   const target = path.join(folder, name, 'ctc.node');
   const load = `require(${JSON.stringify(target)})`;
-  return lay(path.join(root, out, 'Release', 'ctc.node'), target, tools, cross ? undefined : load);
+  const built = path.join(root, out, 'Release', 'ctc.node');
+  return lay(built, target, { tools, load: cross ? undefined : load, anywhere: true });
 }
 
-/** Builds the CUDA backend's library and lays it beside the addon, where lib/deviceNative.ts looks. */
+/**
+ * Builds the CUDA backend's library and lays it beside the addon, where lib/deviceNative.ts looks. NVIDIA's
+ * static runtime binds to the C library that it is linked with: a release is linked where that is 2.28.
+ */
 function prebuildCuda(folder = path.join(root, 'prebuilds')) {
   if (process.platform !== 'linux') throw new Failure('the CUDA backend is prebuilt on Linux');
   const output = path.join(root, 'build-prebuild', 'cuda');
@@ -89,11 +91,14 @@ function prebuildCuda(folder = path.join(root, 'prebuilds')) {
   const load = `
     const reason = require(${JSON.stringify(addon)}).openBackend(${JSON.stringify(target)});
     if (reason !== undefined) throw new Error(reason);`;
-  return lay(path.join(output, libraryName()), target, '', load);
+  return lay(path.join(output, libraryName()), target, { tools: '', load, anywhere: false });
 }
 
-/** Copies a binary to `target`, strips and checks it; `load` is what Node must be able to run then. */
-function lay(built, target, tools, load) {
+/**
+ * Copies a binary to `target`, strips and checks it. `load` is what Node must be able to run then; `anywhere`:
+ * it must load wherever Node does.
+ */
+function lay(built, target, { tools, load, anywhere }) {
   fs.mkdirSync(path.dirname(target), { recursive: true });
   fs.copyFileSync(built, target);
   try {
@@ -102,9 +107,11 @@ function lay(built, target, tools, load) {
       run(`${tools}strip`, [...strip, target]);
     }
     const glibc = process.platform === 'linux' && !path.dirname(target).endsWith('-musl');
-    const floor = glibc ? checkFloor(target, `${tools}objdump`) : [];
+    const needed = glibc ? versionsNeeded(target, `${tools}objdump`) : {};
+    if (anywhere) checkFloor(needed, target);
     if (load !== undefined) run(process.execPath, ['-e', load]);
     const size = `${(fs.statSync(target).size / 1024).toFixed(0)} KiB`;
+    const floor = Object.entries(needed).map(([library, version]) => `${library} ${version}`);
     return `${path.relative(root, target)} (${[size, ...floor].join(', ')})`;
   } catch (error) {
     // Half a prebuild would be loaded before a good build.
