@@ -2,9 +2,12 @@
 // target region.
 //
 // Slots are the classes that the lattice looks at: every class where there are few (so that one
-// pass gives softmax and emissions), else the blank and the target's distinct labels. Emissions are
-// relative to the row's reference (its maximum over all classes for logits, over the slots for
-// log-probabilities): a confident path is then multiplied by exactly 1 and loses no digit.
+// pass gives softmax and emissions); else one of each lane, the blank's behind them, so that a
+// frame's entry is what the lanes emit (a label seen twice has two slots, and its posteriors are
+// added up in the first); else, where the target is longer than the alphabet, the blank and the
+// labels. Emissions are relative to the row's reference (its maximum over all classes for logits,
+// over the slots for log-probabilities): a confident path is then multiplied by exactly 1 and loses
+// no digit.
 
 // What an utterance's slots are; the same for both halves.
 template <class Real>
@@ -14,8 +17,10 @@ struct Slots {
   int32_t end = 0;             // whole vectors that hold a slot; the entries beyond stay zero
   int32_t blank = 0;           // the blank's slot
   bool everyClass = false;     // slot == class
+  bool ownOfLane = false;      // slot == lane
   int32_t* classOf = nullptr;  // [count]
-  int32_t* ofLane = nullptr;   // [lanes]; lanes without a label point at the blank's slot
+  int32_t* ofLane = nullptr;   // [lanes]; lanes without a label point at the blank's slot; where
+                               //   slots are lanes, the first one of the same label
   Real* used = nullptr;        // [padded] mask: the blank or a label of the target
 };
 
@@ -128,6 +133,10 @@ struct Emitter {
                                                      Band band) {
     const Real* const tableM = emissions.mantissas(entry);
     const Real* const tableE = emissions.exponents(entry);
+    if (Table == 0 && slots.ownOfLane) {
+      return {
+          tableM[slots.blank], tableE[slots.blank], tableM, tableE, slots.ofLane, tableM, tableE};
+    }
     if (Table == 0) {
       const int32_t end = (band.last + 1) * W;
       for (int32_t lane = band.first * W; lane < end; ++lane) {

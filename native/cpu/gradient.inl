@@ -96,11 +96,13 @@ struct GradientRows {
   static void writeSlots(const PosteriorGroup<S>& group, const Emissions<S>& emissions,
                          const Slots<Real>& slots, int32_t f, Real inverse, Real scale, T* out) {
     const AtSlots gradient(group, emissions, f, inverse, scale);
-    for (int32_t k = 0; k < slots.count; k += W) {
+    // The first slot of a class comes last: it has the posteriors.
+    for (int32_t k = slots.end - W; k >= 0; k -= W) {
       T some[W];
       E::store(some, gradient.at(k));
-      const int32_t here = std::min(W, slots.count - k);
-      for (int32_t i = 0; i < here; ++i) out[slots.classOf[k + i]] = some[i];
+      for (int32_t i = std::min(W, slots.count - k) - 1; i >= 0; --i) {
+        out[slots.classOf[k + i]] = some[i];
+      }
     }
   }
 

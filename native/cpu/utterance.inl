@@ -42,12 +42,12 @@ class Utterance {
     half[1].count = p.frames - p.frames / 2;
 
     slots.everyClass = logits() && p.classes <= fewClasses;
-    const int64_t most =
-        slots.everyClass ? p.classes : std::min<int64_t>(p.classes, int64_t{p.labelCount} + 1);
+    slots.ownOfLane = !slots.everyClass && p.labelCount < p.classes;
+    const int64_t most = slots.ownOfLane ? int64_t{p.labelCount} + 1 : p.classes;
     slots.padded = static_cast<int32_t>((most + W - 1) / W * W);
     slots.end = slots.padded;
     table = slots.padded <= 2 * W ? 2 : slots.padded <= 4 * W ? 4 : 0;
-    if (table > S::lookupVectors) table = 0;
+    if (slots.ownOfLane || table > S::lookupVectors) table = 0;
     slots.padded = std::max(slots.padded, table * W);
     slots.classOf = arena.take<int32_t>(slots.padded);
     slots.ofLane = arena.take<int32_t>(lanes);
@@ -162,7 +162,7 @@ class Utterance {
     if (!slots.everyClass) h.emissions.inputs = arena.take<Real>(slots.padded);
     h.emissions.tableM = arena.take<Real>(h.blockFrames * slots.padded);
     h.emissions.tableE = arena.take<Real>(h.blockFrames * slots.padded);
-    if (table == 0) {
+    if (table == 0 && !slots.ownOfLane) {
       h.emissions.laneM = arena.take<Real>(lanes);
       h.emissions.laneE = arena.take<Real>(lanes);
     }
@@ -180,9 +180,17 @@ class Utterance {
     const auto mask = [](bool yes) { return yes ? allBits() : Real(0); };
     slots.count = static_cast<int32_t>(problem.classes);
     slots.blank = problem.blank;
-    if (!slots.everyClass) {
-      // Only the entries that are looked at need a value.
-      for (int32_t i = 0; i < count; ++i) slotOf[labels[i]] = -1;
+    // Only the entries that are looked at need a value.
+    for (int32_t i = 0; !slots.everyClass && i < count; ++i) slotOf[labels[i]] = -1;
+    if (slots.ownOfLane) {
+      for (int32_t i = 0; i < count; ++i) {
+        slots.classOf[i] = labels[i];
+        if (slotOf[labels[i]] < 0) slotOf[labels[i]] = i;
+      }
+      slots.classOf[count] = problem.blank;
+      slots.count = count + 1;
+      slots.blank = count;
+    } else if (!slots.everyClass) {
       slots.count = 0;
       slots.blank = 0;
       slots.classOf[slots.count++] = problem.blank;
