@@ -142,7 +142,7 @@ if (process.argv.includes('--json')) {
   }
   if (peers === undefined) {
     process.stdout.write(
-      `\nNo python3 with PyTorch and CUDA here: its columns and the floor are empty. ${torch.stderr ?? ''}\n`,
+      `\nNo python3 with PyTorch and CUDA here: its columns and the floor are empty (${torch.stderr?.trim().split('\n').at(-1)}).\n`,
     );
   }
 }
