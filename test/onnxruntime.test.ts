@@ -180,7 +180,7 @@ describe('onnxruntime tensors', () => {
     const [T, N, C] = [2 ** 12, 1, 2 ** 13];
     const script = (call: string) => `
       import * as ctc from 'node-ctc';
-      import type * as Ort from 'onnxruntime-node';
+      import * as ort from 'onnxruntime-node';
       const { ctcLoss, ctcLossSync, greedyDecode, greedyDecodeSync, beamDecodeSync, forcedAlignSync } = ctc;
       const peak = () => process.resourceUsage().maxRSS * 1024;
       const session = await ort.InferenceSession.create(

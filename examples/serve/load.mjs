@@ -96,7 +96,7 @@ async function saturate(url) {
     connections,
     duration: seconds,
     overallRate: rate,
-    timeout: 10,
+    timeout: 60,
     requests,
     // Each connection begins with another line.
     setupClient: (connection) => {
