@@ -219,7 +219,7 @@ function prepareExplain(
   const symbols = resolveSymbols(given.symbols, classes, blank);
   const maxPaths = integer(given.maxPaths, 'maxPaths', 0, 1_000_000, 1000);
   const signal = resolveSignal(given.signal);
-  signal?.throwIfAborted();
+  if (signal?.aborted) throw signal.reason;
   const data = readRows(tensor);
   if (kind === 'probabilities') takeLogs(data, classes);
   const rows = { data, shape: [frames, classes] as const };

@@ -2,6 +2,7 @@ import { answerOr, decodeNative, type Handle, packStrings } from './decodeNative
 import { rangeError, show, typeError } from './errors.js';
 import { checkOptions } from './options.js';
 import { typedArrayName } from './tensor.js';
+import { copyStrings } from './validate.js';
 
 /** A word, or a word with one spelling of it in tokens (or in class numbers). */
 export type LexiconEntry = string | readonly [word: string, spelling: readonly (string | number)[]];
@@ -54,7 +55,12 @@ export class Lexicon {
         `tokens must be an array of strings, one for each class, not ${show(tokens)}`,
       );
     }
-    const inner = makeLexicon(entries, tokens, 'entries');
+    const texts =
+      tokens &&
+      copyStrings(tokens, (c, token) =>
+        typeError('ERR_CTC_INVALID_ARG_TYPE', `tokens[${c}] must be a string, not ${show(token)}`),
+      );
+    const inner = makeLexicon(entries, texts, 'entries');
     inners.set(this, inner);
     this.size = inner.words.length;
   }

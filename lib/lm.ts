@@ -4,7 +4,7 @@ import { pipeline, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { createGunzip, gunzipSync } from 'node:zlib';
 import { answerOr, decodeNative, type Handle, packStrings } from './decodeNative.js';
-import { ctcError, show, typeError } from './errors.js';
+import { ctcError, rangeError, show, typeError } from './errors.js';
 import { Code, nativeError } from './native.js';
 import { checkOptions, flag, resolveSignal } from './options.js';
 import { copyStrings } from './validate.js';
@@ -89,7 +89,7 @@ export async function loadLanguageModel(
   try {
     for await (const piece of pieces(path, signal)) {
       await check(addon.feedArpa(reader, piece), reader, path);
-      signal?.throwIfAborted();
+      if (signal?.aborted) throw signal.reason;
     }
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
@@ -148,7 +148,7 @@ function* fromFile(file: number, piece: Buffer, first: number): Generator<Uint8A
 }
 
 async function* pieces(path: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-  signal?.throwIfAborted();
+  if (signal?.aborted) throw signal.reason;
   const file = await open(path);
   try {
     // Read from the beginning to the end and never back, so that a pipe will do.
@@ -195,7 +195,16 @@ function readerError(code: number, reader: Handle<'arpa'>, name: string): Error 
 
 function pathOf(file: unknown): string {
   if (typeof file === 'string') return file;
-  if (file instanceof URL) return fileURLToPath(file);
+  if (file instanceof URL) {
+    try {
+      return fileURLToPath(file);
+    } catch (cause) {
+      throw rangeError(
+        'ERR_CTC_INVALID_ARG_VALUE',
+        `file is ${show(file.href)}, which is no URL of a file: ${(cause as Error).message}`,
+      );
+    }
+  }
   throw typeError(
     'ERR_CTC_INVALID_ARG_TYPE',
     `file must be a path or a file URL, not ${show(file)}`,

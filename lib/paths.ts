@@ -2,6 +2,9 @@ import { show, typeError } from './errors.js';
 import { type IntegerArray, integer } from './options.js';
 import { copyNumbers, integerSource } from './validate.js';
 
+// Every frame of a path is a number in memory, and a list of what may follow it.
+const MOST_FRAMES = 1_000_000;
+
 /**
  * The collapse map B: merges neighbouring repeats, then drops blanks. Many frame-by-frame paths
  * read as the same labels. Graves et al. 2006, section 3.1.
@@ -51,12 +54,12 @@ export function countPaths(frames: number, target: IntegerArray): bigint {
 /**
  * All paths that collapse to `target`, as lattice states (2 i + 1 is label i, even ones are blanks), in
  * lexicographic order of frames where a blank comes before a label, and an earlier label before a later
- * one. Use {@link countPaths} first: there may be very many.
+ * one. Use {@link countPaths} first: there may be very many. At most a million frames.
  *
  * @throws TypeError `ERR_CTC_INVALID_ARG_TYPE`; RangeError `ERR_CTC_OUT_OF_RANGE` for frames.
  */
 export function latticePaths(frames: number, target: IntegerArray): Generator<number[]> {
-  return walk(integer(frames, 'frames', 0, 0x7fffffff, 0), numbersOf(target, 'target'));
+  return walk(integer(frames, 'frames', 0, MOST_FRAMES, 0), numbersOf(target, 'target'));
 }
 
 function* walk(frames: number, target: readonly number[]): Generator<number[]> {

@@ -1,4 +1,5 @@
-// Builds the C++ tests in other ways than `npm test` does, and runs them on every instruction set:
+// Builds the C++ tests in other ways than `npm test` does, and runs them, and the fuzzers' corpus, on every
+// instruction set; those of the CUDA backend, which is emulated without any, once:
 //   npm run test:native -- [plain] [address] [thread] [valgrind] [arm64]     default: address thread
 //   address   AddressSanitizer and UndefinedBehaviorSanitizer
 //   thread    ThreadSanitizer
@@ -50,17 +51,10 @@ function test(variant) {
   const isas = isasOf(folder);
   if (!isas.includes('baseline')) return [`${variant}: does not run`];
   const usable = isas.filter((isa) => variant !== 'valgrind' || isa !== 'avx512');
-  return usable.flatMap((isa) => {
+  return usable.flatMap((isa, i) => {
     process.stdout.write(`${variant}, ${isa}\n`);
-    const args = [
-      '--test-dir',
-      folder,
-      '--output-on-failure',
-      '--timeout',
-      '7200',
-      '-R',
-      '^ctc_tests$',
-    ];
+    const tests = `^(ctc_corpus|${i === 0 ? 'ctc_tests' : 'ctc_core_tests'})$`;
+    const args = ['--test-dir', folder, '--output-on-failure', '--timeout', '7200', '-R', tests];
     return run('ctest', args, { NODE_CTC_ISA: isa }) ? [] : [`${variant}, ${isa}: failed`];
   });
 }

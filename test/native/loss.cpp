@@ -331,6 +331,13 @@ TEST(loss_refuses_what_is_out_of_range_and_writes_nothing) {
   p.targets = {labels, decreasing};
   p.inputLengths = lengths;
   CHECK(loss(p) == Result::badArgument);
+  // The first offsets lead beyond the labels: a sanitizer would see one of those looked at.
+  const std::vector<int32_t> one{1};
+  const int64_t beyond[] = {0, 1000, 1};
+  p.targets = {one.data(), beyond};
+  int64_t bad = -1;
+  CHECK(loss(p, &bad) == Result::badArgument);
+  CHECK_EQ(bad, 1);
 }
 
 TEST(loss_stops_when_it_is_cancelled) {

@@ -1,4 +1,5 @@
-// Runs every registered test, or those whose name contains one of the arguments.
+// Runs every registered test, or those whose name contains one of the arguments; names after
+// --without leave tests out.
 // Closes with "N passed, N failed"; the exit code is 1 when a test failed or none ran.
 // --isas prints the instruction sets that NODE_CTC_ISA may name here, one a line.
 // --replay FOLDER runs the fuzzers' targets on the files of FOLDER/TARGET.
@@ -32,11 +33,20 @@ std::mutex failureMutex;
 int failuresOfTest = 0;
 
 bool isWanted(const Test& test, int argc, char** argv) {
-  if (argc < 2) return true;
+  bool without = false;
+  bool named = false;
+  bool wanted = false;
   for (int i = 1; i < argc; ++i) {
-    if (std::strstr(test.name, argv[i]) != nullptr) return true;
+    if (std::strcmp(argv[i], "--without") == 0) {
+      without = true;
+      continue;
+    }
+    const bool matches = std::strstr(test.name, argv[i]) != nullptr;
+    if (without && matches) return false;
+    named = named || !without;
+    wanted = wanted || matches;
   }
-  return false;
+  return wanted || !named;
 }
 
 }  // namespace
