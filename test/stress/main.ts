@@ -6,6 +6,7 @@
 //   --counted      on the addon that counts its allocations (build/Release/ctc_counted.node, Linux)
 // Exit code 1: a wrong answer, a leak, or a deadlock. The seed repeats the jobs, not their timing.
 
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +18,15 @@ import { seeded } from '../support/close.js';
 import { root } from '../support/paths.js';
 import { COUNT, type WorkerInput } from './counts.js';
 import { digest, languageModelText, makeWork } from './jobs.js';
+
+// glibc gives threads arenas of their own, and the gaps between their blocks would look like a leak.
+if (process.platform === 'linux' && process.env.MALLOC_ARENA_MAX === undefined) {
+  const { status } = spawnSync(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    env: { ...process.env, MALLOC_ARENA_MAX: '1' },
+    stdio: 'inherit',
+  });
+  process.exit(status ?? 1);
+}
 
 const { values: args } = parseArgs({
   options: {
