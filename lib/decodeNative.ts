@@ -94,7 +94,8 @@ const PLAN = {
   cutoffProb: 16,
   tokenMinLogp: 17,
   beamThreshold: 18,
-  header: 19,
+  scored: 19,
+  header: 20,
 } as const;
 
 /** The limits of a beam search; Infinity where there is none. */
@@ -114,6 +115,8 @@ export interface DecodePlan extends BeamLimits {
   readonly blank: number;
   readonly logProbs: boolean;
   readonly mergeRepeated: boolean;
+  /** Greedy only. false: without `scores` and `logProbs`, for which blank frames need their softmax. Default: true. */
+  readonly scored?: boolean;
   /** 0: as many as the machine has cores. */
   readonly threads: number;
 }
@@ -140,6 +143,7 @@ export function packDecode(plan: DecodePlan, memory?: { copyInput: boolean; job:
   packed[PLAN.cutoffProb] = plan.cutoffProb;
   packed[PLAN.tokenMinLogp] = plan.tokenMinLogp;
   packed[PLAN.beamThreshold] = plan.beamThreshold;
+  packed[PLAN.scored] = plan.scored === false ? 0 : 1;
   packed.set(inputLengths, PLAN.header);
   return packed;
 }

@@ -38,7 +38,8 @@ constexpr size_t cutoffTopN = 15;
 constexpr size_t cutoffProb = 16;
 constexpr size_t tokenMinLogp = 17;
 constexpr size_t beamThreshold = 18;
-constexpr size_t header = 19;
+constexpr size_t scored = 19;  // greedy only
+constexpr size_t header = 20;
 }  // namespace places
 
 enum class Verb { greedy, beam };
@@ -100,6 +101,7 @@ class Call {
     beam_.tokenMinLogp = p[places::tokenMinLogp];
     beam_.beamThreshold = p[places::beamThreshold];
     mergeRepeated_ = p[places::mergeRepeated] != 0;
+    scored_ = p[places::scored] != 0;
     if (!isUndefined(env, a.values[2])) {
       guide_ = fromHandle<const BeamGuide>(env, a.values[2], HandleKind::guide);
       if (guide_ == nullptr || guide_->labels() != in.classes) return Code::badArgument;
@@ -125,6 +127,7 @@ class Call {
     greedy.blank = beam_.blank;
     greedy.inputKind = beam_.inputKind;
     greedy.mergeRepeated = mergeRepeated_;
+    greedy.scored = scored_;
     greedy.decoded = beam_.decoded;
     greedy.execution = beam_.execution;
     return static_cast<Code>(greedyDecode(greedy));
@@ -158,6 +161,7 @@ class Call {
   Verb verb_;
   BeamProblem beam_;
   bool mergeRepeated_ = true;
+  bool scored_ = true;
   std::shared_ptr<const BeamGuide> guide_;
   std::vector<int64_t> lengths_;
   std::vector<Decoded> decoded_;

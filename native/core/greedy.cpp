@@ -9,13 +9,6 @@ namespace ctc {
 
 namespace {
 
-// The lowest class of the largest score.
-int32_t firstLargest(const double* row, double largest) {
-  int32_t c = 0;
-  while (row[c] != largest) ++c;
-  return c;
-}
-
 class BestPath {
  public:
   explicit BestPath(const GreedyProblem& problem)
@@ -31,20 +24,21 @@ class BestPath {
     int32_t previous = problem_.blank;
     for (int64_t frame = 0; frame < frames; ++frame) {
       if (cancelled && cancelled->load()) return false;
-      readRow(problem_.input, frame, utterance, row_.data());
-      const double largest = finiteMax(row_.data(), problem_.input.classes);
-      if (std::isnan(largest)) {
+      double logProb = 0;
+      const auto label =
+          static_cast<int32_t>(bestClass(problem_.input, frame, utterance, row_.data(), &logProb));
+      if (label < 0) {
         decoded->status = Status::nonfinite;
         decoded->blankFrames = 0;
         decoded->paths.clear();
         return true;
       }
-      const int32_t label = firstLargest(row_.data(), largest);
-      double logProb = largest;
-      if (problem_.inputKind == Input::logits) {
-        logProb -= logSumExp(row_.data(), problem_.input.classes, largest);
+      const bool wanted = problem_.scored || label != problem_.blank;
+      if (wanted && problem_.inputKind == Input::logits) {
+        const double sum = frameLogSum(problem_.input, frame, utterance, row_.data(), logProb);
+        logProb -= logProb + sum;
       }
-      path.logProb += logProb;
+      if (problem_.scored) path.logProb += logProb;
       if (label == problem_.blank) {
         ++decoded->blankFrames;
       } else {
