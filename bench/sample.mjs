@@ -13,7 +13,8 @@
 
 /**
  * Runs each contender once a round. A contender takes how often to repeat its work and answers
- * seconds for one.
+ * seconds for one. It runs once untimed before each sample, which then finds the caches and threads as its
+ * own last run left them: the one that comes after another process would pay for that otherwise.
  *
  * @param {Contenders} contenders
  * @param {{ seconds?: number, least?: number, most?: number, sampleSeconds?: number }} [limits]
@@ -41,7 +42,10 @@ export async function inTurn(contenders, limits = {}) {
   const begin = performance.now();
   for (let round = 0; round < most; round++) {
     if (round >= least && performance.now() - begin > 1000 * seconds) break;
-    for (const name of names) times[name].push(await contenders[name](repeats[name]));
+    for (const name of names) {
+      await contenders[name](1);
+      times[name].push(await contenders[name](repeats[name]));
+    }
   }
   return times;
 }

@@ -31,7 +31,9 @@ export type CtcErrorCode =
   /** A derivative that does not exist here: the second one of the loss. */
   | 'ERR_CTC_GRADIENT'
   /** A data file or a language model that cannot be read, or is broken. */
-  | 'ERR_CTC_FILE';
+  | 'ERR_CTC_FILE'
+  /** `node-ctc/queue`: Redis cannot be used, or a package for it is missing. */
+  | 'ERR_CTC_QUEUE';
 
 /** An error that is neither a wrong type nor a wrong value: memory, device, loading, files. */
 export class CtcError extends Error {

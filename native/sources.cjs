@@ -47,6 +47,12 @@ const tests = [
   'test/native/align.cpp',
   'test/native/align_posteriors.cpp',
   'test/native/decode.cpp',
+  'test/native/fuzz/arpa.cpp',
+  'test/native/fuzz/decode.cpp',
+  'test/native/fuzz/fuzz_case.cpp',
+  'test/native/fuzz/lattice.cpp',
+  'test/native/fuzz/loss.cpp',
+  'test/native/fuzz/replay.cpp',
   'test/native/loss.cpp',
   'test/native/loss_case.cpp',
   'test/native/loss_kernels.cpp',
@@ -80,6 +86,17 @@ const emulationTests = [
 ];
 const emulationLibrary = ['test/native/cuda_library.cpp'];
 
+// libFuzzer's program (CMake with clang, `npm run fuzz`): the targets without the tests' main().
+const fuzz = [
+  'test/native/fuzz/arpa.cpp',
+  'test/native/fuzz/decode.cpp',
+  'test/native/fuzz/fuzz_case.cpp',
+  'test/native/fuzz/lattice.cpp',
+  'test/native/fuzz/libfuzzer.cpp',
+  'test/native/fuzz/loss.cpp',
+  'test/native/loss_case.cpp',
+];
+
 // What bench/ measures with: an addon, and a program to run under a profiler.
 const bench = ['bench/native/addon.cpp'];
 const profile = ['bench/native/profile.cpp'];
@@ -109,6 +126,7 @@ module.exports = {
   emulation,
   emulationTests,
   emulationLibrary,
+  fuzz,
   bench,
   profile,
   includes,

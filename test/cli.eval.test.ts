@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
-import { openInputs } from '../lib/cli/evalInputs.js';
+import { openInputs } from '../lib/eval/inputs.js';
 import type { EvalRecord } from '../lib/eval/record.js';
 import { columns } from '../lib/eval/record.js';
 import type { SummaryFile } from '../lib/eval/report.js';

@@ -62,11 +62,14 @@ describe('examples/train-ocr', function () {
       'checkpoint.safetensors',
       'logits.npy',
       'manifest.jsonl',
+      'report.html',
       'tokens.txt',
-      'worst.html',
     ]);
     assert.match(out, /^CER +[\d.]+%/m);
-    assert.match(readFileSync(join(folder, 'worst.html'), 'utf8'), /<svg/);
+    const report = readFileSync(join(folder, 'report.html'), 'utf8');
+    assert.match(report, /<h1>Evaluation of 32 utterances<\/h1>/);
+    assert.equal(report.match(/class="ctc-lattice"/g)?.length, 5);
+    assert.equal(report.match(/<figure>/g)?.length, 8);
     assert.equal(readFileSync(join(folder, 'alignments.png')).toString('latin1', 1, 4), 'PNG');
   });
 

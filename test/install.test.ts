@@ -139,6 +139,15 @@ describe('installing', function () {
     assert.equal(statSync(addon()).mtimeMs, before);
   });
 
+  it('build --cuda names what is missing', async () => {
+    const { code, output } = await run('npx', ['--no-install', 'node-ctc', 'build', '--cuda'], {
+      CUDACXX: join(empty, 'nvcc'),
+    });
+    assert.equal(code, 4, output);
+    // nvcc may be on this machine; cmake-js is not in this project.
+    assert.match(output, /nvcc was not found\. Install|cmake-js is not installed: npm install/);
+  });
+
   it('does nothing when a fitting prebuild loads: no compiler is looked for', async () => {
     mkdirSync(dirname(prebuild()), { recursive: true });
     copyFileSync(built, prebuild());

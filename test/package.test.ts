@@ -130,6 +130,16 @@ describe('the package', function () {
     assert.equal(run(process.execPath, ['-e', script], consumer), '4.3823 true\n');
   });
 
+  it('has the queue, which loads without its packages and names them when it is used', () => {
+    const ask = `addRun({ data: ['x'], manifest: 'x', tokens: 'x', out: 'x', shards: 1 })
+      .catch((error) => console.log(error.code, /npm install bullmq ioredis/.test(error.message)));`;
+    const module = ['--input-type=module', '-e', `import { addRun } from 'node-ctc/queue';${ask}`];
+    const common = ['-e', `const { addRun } = require('node-ctc/queue');${ask}`];
+    for (const args of [module, common]) {
+      assert.equal(run(process.execPath, args, consumer), 'ERR_CTC_QUEUE true\n');
+    }
+  });
+
   it('has its commands', () => {
     for (const name of ['node-ctc', 'ctc']) {
       const command = join(consumer, 'node_modules', '.bin', name);
@@ -157,8 +167,17 @@ describe('the package', function () {
       ctc.ctcLossSync(given, ['abc']);
       void [loss, gradient, none, without, later];
     `;
-    writeFileSync(join(consumer, 'esm.mts'), `import * as ctc from 'node-ctc';${program}`);
-    writeFileSync(join(consumer, 'cjs.cts'), `import ctc = require('node-ctc');${program}`);
+    const queue = `
+      const worked: Promise<{ merged: number }> = queue.work({ drain: true, lockSeconds: 9 });
+      const told: Promise<queue.RunStatus[]> = queue.queueStatus({ queue: 'x' });
+      // @ts-expect-error: no such format
+      queue.addRun({ data: [], manifest: '', tokens: '', out: '', shards: 1, format: 'xml' });
+      void [worked, told];
+    `;
+    const asModule = `import * as ctc from 'node-ctc';import * as queue from 'node-ctc/queue';`;
+    const asCommon = `import ctc = require('node-ctc');import queue = require('node-ctc/queue');`;
+    writeFileSync(join(consumer, 'esm.mts'), asModule + program + queue);
+    writeFileSync(join(consumer, 'cjs.cts'), asCommon + program + queue);
     const types = join(root, 'node_modules', '@types');
     const options = ['--noEmit', '--strict', '--module', 'nodenext', '--typeRoots', types];
     const files = ['--types', 'node', 'esm.mts', 'cjs.cts'];

@@ -1,11 +1,19 @@
-// The Kubernetes manifests and the Slurm script: their commands, run as their schedulers would.
+// The Kubernetes manifests, the Slurm script and the workers of a queue: their commands, run as their schedulers would.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { root, Scratch } from './io.helpers.js';
 import { main, makeCase, run } from './support/evalCase.js';
+import { needRedis, RedisServer } from './support/redis.js';
 
 const example = (name: string) => join(root, 'examples/scaling', name);
 
@@ -78,5 +86,36 @@ describe('examples/scaling', () => {
       'shard-00000-of-00050.statistics.json',
       'shard-00049-of-00050.statistics.json',
     ]);
+  });
+
+  it('the queue, on Compose and on Kubernetes: a run is added, worked on and complete', async function () {
+    this.timeout(120_000);
+    needRedis(this);
+    const redis = await RedisServer.start();
+    try {
+      for (const [i, name] of ['compose.yaml', 'kubernetes-queue.yaml'].entries()) {
+        const text = readFileSync(example(name), 'utf8');
+        const wordsOf = (command: string) => {
+          const found = new RegExp(`node-ctc,? queue,? ${command}\\b(.*?)\\]?\\n`).exec(text)![1]!;
+          const words = found.split(/[, ]+/).filter((word) => word !== '');
+          const out = `results-${i}`;
+          const here = (word: string) =>
+            word.replace('/data/results', `/data/${out}`).replace('/data', folder);
+          return ['queue', command, ...words.map(here)];
+        };
+        const env = { REDIS_URL: redis.url, NODE_CTC_ISA: 'baseline' };
+        const added = await run(wordsOf('add'), env);
+        assert.deepEqual([added.code, added.err], [0, '']);
+        const worked = await run([...wordsOf('work'), '--drain'], env);
+        assert.deepEqual([worked.code, worked.err], [0, '']);
+        const status = await run(wordsOf('status'), env);
+        assert.equal(status.code, 0);
+        const runs = status.out.match(/^[0-9a-f]{12} {2}complete {2}results-\d$/gm);
+        assert.equal(runs?.length, i + 1, status.out);
+        assert.ok(existsSync(join(folder, `results-${i}`, 'summary.json')));
+      }
+    } finally {
+      await redis.remove();
+    }
   });
 });

@@ -28,8 +28,8 @@ export async function read(weights, lines) {
 }
 
 /**
- * Writes the logits of `lines` and what goes with them into `folder`, lets `node-ctc eval` judge them, and
- * `node-ctc explain` make a page about the line with the largest loss per label.
+ * Writes the logits of `lines` and what goes with them into `folder`, and lets `node-ctc eval` judge them and
+ * write a page about it.
  */
 export function judge(folder, lines, logits) {
   const at = (name) => join(folder, name);
@@ -43,11 +43,8 @@ export function judge(folder, lines, logits) {
   writeFileSync(at('tokens.txt'), TOKENS.map((token) => `${token}\n`).join(''));
 
   const data = [at('logits.npy'), '--manifest', at('manifest.jsonl'), '--tokens', at('tokens.txt')];
-  const report = command('eval', ...data, '--worst', '5', '--word-delimiter', '', '--quiet');
-  console.log(report);
-  const [worst] = /^\d{3}-\S+/m.exec(report);
-  const [array, , manifest, ...tokens] = data;
-  command('explain', array, manifest, ...tokens, '--utterance', worst, '--html', at('worst.html'));
+  const options = ['--worst', '5', '--word-delimiter', '', '--quiet', '--html', at('report.html')];
+  console.log(command('eval', ...data, ...options));
 }
 
 /** Runs the command line of node-ctc, and returns what it prints. */

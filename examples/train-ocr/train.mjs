@@ -171,7 +171,7 @@ console.log(`${progress.step} steps in ${progress.seconds.toFixed(0)} s`);
 console.log(`loss ${progress.first.toFixed(3)} at first, ${progress.loss.toFixed(3)} at last`);
 console.log(`character error rate on ${lines.length} fresh lines: ${percent}%`);
 console.log(
-  `wrote ${checkpoint}, logits.npy, manifest.jsonl, tokens.txt, alignments.png, worst.html`,
+  `wrote ${checkpoint}, logits.npy, manifest.jsonl, tokens.txt, alignments.png, report.html`,
 );
 if (options.quick ? !(progress.loss < progress.first / 2) : !(rate < GOOD)) {
   console.error(options.quick ? 'The loss did not fall.' : `That is not below ${100 * GOOD}%.`);

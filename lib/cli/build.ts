@@ -1,12 +1,19 @@
 // `node-ctc build`: compiles the native addon on this machine, for installations whose npm does not
-// run install scripts and for which there is no prebuild.
+// run install scripts and for which there is no prebuild; with --cuda the CUDA backend.
 
 import { createRequire } from 'node:module';
 import type { Command } from 'commander';
 import { exitCodes } from './exit.js';
 
+interface Outcome {
+  ok: boolean;
+  message: string;
+}
 interface Installer {
-  install(options: { force: boolean; stdio: 'inherit' }): { ok: boolean; message: string };
+  install(options: { force: boolean; stdio: 'inherit' }): Outcome;
+}
+interface CudaBuilder {
+  buildCuda(): Outcome;
 }
 
 export function register(program: Command): void {
@@ -18,10 +25,19 @@ export function register(program: Command): void {
         'nothing from the network. Does nothing when an addon that loads is there already.',
     )
     .option('--force', 'build even if there is an addon that loads')
-    .action((options: { force?: boolean }) => {
+    .option(
+      '--cuda',
+      'build the CUDA backend instead: needs nvcc 12 or 13, CMake and the package cmake-js',
+    )
+    .action((options: { force?: boolean; cuda?: boolean }) => {
       const require = createRequire(import.meta.url);
-      const { install } = require('../../../scripts/install.cjs') as Installer;
-      const { ok, message } = install({ force: options.force === true, stdio: 'inherit' });
+      const scripts = '../../../scripts';
+      const { ok, message } = options.cuda
+        ? (require(`${scripts}/build-cuda.cjs`) as CudaBuilder).buildCuda()
+        : (require(`${scripts}/install.cjs`) as Installer).install({
+            force: options.force === true,
+            stdio: 'inherit',
+          });
       process.stderr.write(`${message}\n`);
       if (!ok) process.exitCode = exitCodes.engine;
     });

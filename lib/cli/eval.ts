@@ -3,6 +3,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { type Command, Option } from 'commander';
 import type { Format } from '../eval/formats.js';
+import type { Page } from '../eval/page.js';
 import type { SummaryFile } from '../eval/report.js';
 import type { Shard } from '../eval/shard.js';
 import { exitCodes, UsageError } from './exit.js';
@@ -15,6 +16,7 @@ interface EvalOptions {
   format?: Format;
   resume?: boolean;
   overwrite?: boolean;
+  html?: string;
   shard?: string;
   shards?: number;
   blank?: number;
@@ -40,6 +42,10 @@ Examples:
   # A record for every utterance as well; goes on where it stopped if run again
   node-ctc eval logits.npy --manifest manifest.jsonl --tokens tokens.txt \\
     --out results --resume
+
+  # A page to look at
+  node-ctc eval logits.npy --manifest manifest.jsonl --tokens tokens.txt \\
+    --html report.html
 
   # What another program writes, one utterance a line
   my-model | node-ctc eval - --tokens tokens.txt --json
@@ -82,6 +88,7 @@ export function register(program: Command): void {
         'parquet',
       ]),
     )
+    .option('--html <file>', 'write a page to look at: distributions, worst cases, a table')
     .option('--resume', 'go on with what an earlier run left in the folder')
     .option('--overwrite', 'replace what an earlier run left in the folder')
     .option('--shard <i/n>', 'evaluate part i of n, from 0')
@@ -126,9 +133,10 @@ async function runFiles(
   signal: AbortSignal,
 ): Promise<SummaryFile> {
   // The addon and the readers are loaded only now: `--help` must be quick and work without them.
+  const page = await openPage(options);
   const [{ openInputs }, { evaluateShard }, { RunConflict }, report, { progressBar }] =
     await Promise.all([
-      import('./evalInputs.js'),
+      import('../eval/inputs.js'),
       import('../eval/run.js'),
       import('../eval/journal.js'),
       import('./evalReport.js'),
@@ -144,13 +152,14 @@ async function runFiles(
       format: options.format,
       resume: options.resume,
       overwrite: options.overwrite,
+      page,
       batchBytes: options.batchMb * 1e6,
       warn: (message) => bar.aside(() => report.showWarning(message)),
       onProgress: bar.update,
       onRecords: options.json && options.out === undefined ? report.writeRecords : undefined,
     });
     bar.stop();
-    report.showResult(result, { json: options.json, shard });
+    report.showResult(result, { json: options.json, shard, html: options.html });
     return result.summary;
   } catch (error) {
     bar.stop();
@@ -170,8 +179,9 @@ async function runStream(
   options: EvalOptions,
   signal: AbortSignal,
 ): Promise<SummaryFile> {
+  const page = await openPage(options);
   const [{ openStreamInputs }, { evaluateStream }, report] = await Promise.all([
-    import('./evalInputs.js'),
+    import('../eval/inputs.js'),
     import('../eval/stream.js'),
     import('./evalReport.js'),
   ]);
@@ -180,14 +190,22 @@ async function runStream(
     const summary = await evaluateStream({
       ...inputs,
       batchBytes: options.batchMb * 1e6,
+      page,
       warn: report.showWarning,
       onRecords: options.json ? report.writeRecords : undefined,
     });
-    report.showResult({ summary, results: undefined, already: false }, { json: options.json });
+    const { json, html } = options;
+    report.showResult({ summary, results: undefined, already: false }, { json, html });
     return summary;
   } finally {
     await inputs.stream.close();
   }
+}
+
+async function openPage({ html }: EvalOptions): Promise<Page | undefined> {
+  if (html === undefined) return undefined;
+  const { Page } = await import('../eval/page.js');
+  return Page.open(html);
 }
 
 /** Whether the outputs come with their texts, one utterance a line. */
@@ -256,11 +274,14 @@ function checkOptions(
       'shards are written as JSON Lines: leave out --format here and give it to merge',
     );
   }
+  if (shard !== undefined && options.html !== undefined) {
+    throw new UsageError('a page is about all shards: leave out --html here and give it to merge');
+  }
   if (resume && overwrite) throw new UsageError('--resume and --overwrite contradict each other');
 }
 
 /** Aborts once on Ctrl-C or when the system asks to end; a second one ends the process at once. */
-function stopOnSignals(): AbortController {
+export function stopOnSignals(): AbortController {
   const controller = new AbortController();
   for (const [name, number] of [
     ['SIGINT', 2],

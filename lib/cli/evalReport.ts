@@ -20,6 +20,8 @@ export async function writeRecords(records: EvalRecord[]): Promise<void> {
 interface Shown {
   json?: boolean;
   shard?: Shard;
+  /** The page that was written. */
+  html?: string;
 }
 
 export function showResult({ summary, results, already }: RunResult, shown: Shown): void {
@@ -37,7 +39,7 @@ export function showResult({ summary, results, already }: RunResult, shown: Show
     );
   }
   if (shown.json) process.stdout.write(`${JSON.stringify({ type: 'summary', ...summary })}\n`);
-  else printSummary(summary, results, shown.shard ?? wholeRun);
+  else printSummary(summary, [results, shown.html], shown.shard ?? wholeRun);
 }
 
 /** After a failure: how the work that is done is used. */
@@ -54,10 +56,10 @@ function quoteForShell(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${clip(word).replaceAll("'", `'\\''`)}'`;
 }
 
-export function printSummary(
+function printSummary(
   summary: SummaryFile,
-  results: string | undefined,
-  shard: Shard = wholeRun,
+  written: readonly (string | undefined)[],
+  shard: Shard,
 ): void {
   const { bold, dim, red } = paletteFor(process.stdout);
   const line = (text = '') => process.stdout.write(`${text.trimEnd()}\n`);
@@ -98,7 +100,8 @@ export function printSummary(
       `loss/label from ${outliers.above.toFixed(3)}; ${spread}`,
     );
   }
-  if (results !== undefined) line(`\nWritten: ${clip(results)}`);
+  const files = written.filter((path) => path !== undefined).map((path) => clip(path));
+  if (files.length > 0) line(`\nWritten: ${files.join(', ')}`);
 }
 
 function printErrors(

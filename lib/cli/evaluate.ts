@@ -2,13 +2,13 @@
 // Nothing is printed here: records come out in the order of the manifest.
 
 import { describeInfeasible } from '../eval/evaluate.js';
+import { checkTokens, chooseBlank } from '../eval/model.js';
 import { describeNonfinite, describeRows, type Outputs } from '../eval/outputs.js';
 import { ctcLoss } from '../index.js';
 import { fileError, quote } from '../io/file.js';
 import type { Manifest, ManifestRow, RowFault } from '../io/manifest.js';
 import type { NpyFile } from '../io/npy.js';
 import { makeTokenizer, type Tokens } from '../io/tokens.js';
-import { checkTokens, chooseBlank } from './model.js';
 import { count } from './terminal.js';
 
 export type UtteranceStatus =

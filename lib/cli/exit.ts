@@ -1,5 +1,9 @@
 // How a run of the command line ends.
 
+import { UsageError } from '../eval/usage.js';
+
+export { UsageError };
+
 export const exitCodes = {
   ok: 0,
   /** With --strict: some utterances could not be evaluated. */
@@ -12,9 +16,6 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
-/** The command was given something that it cannot do; shown without a stack. */
-export class UsageError extends Error {}
-
 /** The exit code for what a command threw. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return exitCodes.usage;
@@ -23,5 +24,6 @@ export function exitCodeOf(error: unknown): number {
     return (error as { exitCode?: number }).exitCode ?? exitCodes.interrupted;
   }
   const code = (error as { code?: unknown } | null)?.code;
-  return code === 'ERR_CTC_FILE' ? exitCodes.unreadableData : exitCodes.engine;
+  const unreadable = code === 'ERR_CTC_FILE' || code === 'ERR_CTC_QUEUE';
+  return unreadable ? exitCodes.unreadableData : exitCodes.engine;
 }

@@ -132,17 +132,27 @@ async function explainFile(
 ): Promise<Explanation> {
   if (logits === undefined) throw new UsageError('name a LOGITS.npy file, or give --demo');
   if (options.tokens === undefined) throw new UsageError('--tokens <file> is required');
-  const [evaluation, npy, manifests, tokenFiles, { explain }, report, outputs, { fileError }] =
-    await Promise.all([
-      import('./evaluate.js'),
-      import('../io/npy.js'),
-      import('../io/manifest.js'),
-      import('../io/tokens.js'),
-      import('../explain.js'),
-      import('./lossReport.js'),
-      import('../eval/outputs.js'),
-      import('../io/file.js'),
-    ]);
+  const [
+    evaluation,
+    npy,
+    manifests,
+    tokenFiles,
+    { explain },
+    report,
+    outputs,
+    { fileError },
+    { withBlankSign },
+  ] = await Promise.all([
+    import('./evaluate.js'),
+    import('../io/npy.js'),
+    import('../io/manifest.js'),
+    import('../io/tokens.js'),
+    import('../explain.js'),
+    import('./lossReport.js'),
+    import('../eval/outputs.js'),
+    import('../io/file.js'),
+    import('../report/escape.js'),
+  ]);
   const file = await npy.NpyFile.open(logits, { bfloat16: options.bfloat16 });
   try {
     const manifest =
@@ -189,7 +199,7 @@ async function explainFile(
       {
         input: options.input,
         blank: prepared.blank,
-        symbols: symbolsOf(tokens.symbols, prepared.blank),
+        symbols: withBlankSign(tokens.symbols, prepared.blank),
         maxPaths: options.maxPaths,
       },
     );
@@ -201,12 +211,6 @@ async function explainFile(
   } finally {
     await file.close();
   }
-}
-
-/** The tokens, with a short sign for the blank that no other token has. */
-function symbolsOf(tokens: readonly string[], blank: number): string[] {
-  const sign = ['-', 'ε', '<blank>'].find((name) => tokens.indexOf(name) < 0) ?? tokens[blank]!;
-  return tokens.map((token, c) => (c === blank ? sign : token));
 }
 
 function findUtterance({ rows }: Manifest, id: string | undefined): number {

@@ -29,6 +29,11 @@ const commands: {
     load: () => import('./merge.js'),
   },
   {
+    name: 'queue',
+    summary: 'the same as eval, as jobs on Redis for many workers',
+    load: () => import('./queue.js'),
+  },
+  {
     name: 'loss',
     summary: 'per-utterance CTC losses of a batch of model outputs',
     load: () => import('./loss.js'),

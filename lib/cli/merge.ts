@@ -7,6 +7,7 @@ import { UsageError } from './exit.js';
 interface MergeOptions {
   out?: string;
   format?: Format;
+  html?: string;
   overwrite?: boolean;
   json?: boolean;
 }
@@ -18,6 +19,9 @@ Examples:
 
   # Shards that were written into folders of their own, as CSV
   node-ctc merge results-* --out merged --format csv
+
+  # With a page to look at
+  node-ctc merge results --html report.html
 `;
 
 export function register(program: Command): void {
@@ -34,6 +38,7 @@ export function register(program: Command): void {
         .choices(['jsonl', 'csv', 'parquet'])
         .default('jsonl'),
     )
+    .option('--html <file>', 'write a page to look at: distributions, worst cases, a table')
     .option('--overwrite', 'replace merged results that are there')
     .option('--json', 'write the summary as a JSON object')
     .addHelpText('after', examples)
@@ -47,9 +52,12 @@ async function run(folders: string[], options: MergeOptions): Promise<void> {
     import('./evalReport.js'),
   ]);
   try {
-    const { out = folders[0]!, format, overwrite } = options;
-    const merged = await mergeShards({ folders, out, format, overwrite, warn: report.showWarning });
-    report.showResult({ ...merged, already: false }, { json: options.json });
+    const { out = folders[0]!, format, html, overwrite, json } = options;
+    const page =
+      html === undefined ? undefined : await (await import('../eval/page.js')).Page.open(html);
+    const warn = report.showWarning;
+    const merged = await mergeShards({ folders, out, format, overwrite, page, warn });
+    report.showResult({ ...merged, already: false }, { json, html });
   } catch (error) {
     throw error instanceof RunConflict ? new UsageError(error.message) : error;
   }

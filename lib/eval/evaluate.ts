@@ -21,6 +21,8 @@ export interface EngineOptions {
   writing: Writing;
   threads: number | undefined;
   signal: AbortSignal | undefined;
+  /** Sees the outputs of each utterance that has a loss, before they are overwritten; in any order. */
+  onLoss?: (record: EvalRecord, outputs: SourceBatch, slot: number, labels: number[]) => void;
 }
 
 export interface EvaluatedBatch {
@@ -86,6 +88,7 @@ export async function evaluateBatch(
         fail(record, status, describeNonfinite(asOutputs(outputs), slot, frames, used));
       } else {
         addLoss(record, status, engine.losses[slot]!);
+        if (status === 'ok') options.onLoss?.(record, outputs, slot, labels);
       }
     }
     addGreedy(record, engine.greedy, slot, options.writing);
@@ -219,7 +222,8 @@ export function describeInfeasible(record: {
   return `needs ${count(needed, 'frame')}${parts} and has ${frames}`;
 }
 
-function count(n: number, noun: string): string {
+/** 1 row, 2 rows. */
+export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`;
 }
 

@@ -9,6 +9,8 @@ export interface OutputFiles extends RunFiles {
   /** Exists once everything else is complete. */
   done: string;
   timings: string;
+  /** Of a shard: for the page that merging makes. */
+  lattices?: string;
   /** Everything that the run may have left under other formats. */
   all: string[];
 }
@@ -35,13 +37,15 @@ export function outputFiles(folder: string, shard: Shard | undefined): OutputFil
   const name = shardName(shard);
   const results = join(folder, `${name}.jsonl`);
   const done = join(folder, `${name}.statistics.json`);
+  const lattices = join(folder, `${name}.lattices.jsonl`);
   return {
     partial: `${results}.partial`,
     journal: join(folder, `${name}.journal`),
     results,
     done,
     timings: join(folder, `${name}.timings.json`),
-    all: [results, done],
+    lattices,
+    all: [results, lattices, done],
   };
 }
 

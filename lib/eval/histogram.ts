@@ -38,6 +38,17 @@ export const unitScale: Scale = {
   edge: (index) => index / 50,
 };
 
+/** The bin that holds the value of rank ceil(q * total), counted from 1; undefined when there is none. */
+export function quantileOf(bins: readonly Bin[], q: number): Bin | undefined {
+  const total = bins.reduce((sum, { count }) => sum + count, 0);
+  const rank = Math.max(1, Math.ceil(q * total));
+  let seen = 0;
+  return bins.find(({ count }) => {
+    seen += count;
+    return seen >= rank;
+  });
+}
+
 /** Counts of the values seen. Memory: the bins that are not empty. */
 export class Histogram {
   readonly #scale: Scale;
@@ -71,14 +82,9 @@ export class Histogram {
     }));
   }
 
-  /** The bin that holds the value of rank ceil(q * total), counted from 1; undefined when empty. */
+  /** See `quantileOf`. */
   quantile(q: number): Bin | undefined {
-    const rank = Math.max(1, Math.ceil(q * this.#total));
-    let seen = 0;
-    return this.bins().find(({ count }) => {
-      seen += count;
-      return seen >= rank;
-    });
+    return quantileOf(this.bins(), q);
   }
 
   /** Lower edge of the first bin that begins at `value` or above. */

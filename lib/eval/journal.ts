@@ -158,6 +158,11 @@ interface JournalLine {
   journalBytes: number;
 }
 
+/** What a run began with. Throws `ERR_CTC_FILE`. */
+export async function readHeader(path: string): Promise<JournalHeader> {
+  return (await readJournal(path)).first.header;
+}
+
 async function readJournal(
   path: string,
 ): Promise<{ first: { header: JournalHeader; bytes: number }; entries: JournalLine[] }> {

@@ -5,13 +5,16 @@ import { join } from 'node:path';
 import { makeFolder } from '../io/atomicFile.js';
 import { fileError, systemError } from '../io/file.js';
 import { outputFiles, resultsFile, shardName, summaryFile, timingsFile } from './files.js';
-import { type Format, writeResults } from './formats.js';
+import { type Format, readRecords, writeResults } from './formats.js';
 import { exists, RunConflict } from './journal.js';
+import { drawnOf, type MaybeLattice } from './lattice.js';
+import { readLatticeFile } from './latticeFile.js';
 import { sweep, writeJson } from './outputFile.js';
+import type { Page } from './page.js';
 import { readShard, type SummaryFile, summarize } from './report.js';
 import { difference } from './settings.js';
 import { rangeOf } from './shard.js';
-import { Statistics } from './statistics.js';
+import { type Ranked, Statistics } from './statistics.js';
 
 export interface MergeOptions {
   /** Where the shards' files are; they may be spread over several folders. */
@@ -21,6 +24,8 @@ export interface MergeOptions {
   /** Default: 'jsonl'. */
   format?: Format;
   overwrite?: boolean;
+  /** A page to write. */
+  page?: Page;
   warn: (message: string) => void;
 }
 
@@ -39,7 +44,7 @@ type Found = Awaited<ReturnType<typeof readShard>> & { folder: string };
  * twice, of another run or broken.
  */
 export async function mergeShards(options: MergeOptions): Promise<MergeResult> {
-  const { folders, out, format = 'jsonl', overwrite, warn } = options;
+  const { folders, out, format = 'jsonl', overwrite, page, warn } = options;
   const shards = await findShards(folders);
   const first = shards[0]!;
   const isas = new Set(shards.map(({ isa }) => isa));
@@ -61,9 +66,31 @@ export async function mergeShards(options: MergeOptions): Promise<MergeResult> {
   const summary = summarize(statistics, first.settings);
   const parts = shards.map(({ folder, shard }) => outputFiles(folder, shard).results);
   await writeResults(results, parts, format);
+  if (page !== undefined) {
+    for (const part of parts) {
+      for await (const records of readRecords(part)) page.add(records);
+    }
+    await page.write(summary, await collectLattices(shards, summary.worst));
+  }
   writeJson(timingsFile(out), { shards: await readTimings(shards) });
   writeJson(summaryFile(out), summary);
   return { summary, results, shards: shards.length };
+}
+
+/** What the shards kept of the worst utterances. */
+async function collectLattices(
+  shards: readonly Found[],
+  worst: readonly Ranked[],
+): Promise<MaybeLattice[]> {
+  const lattices: MaybeLattice[] = [];
+  for (const { index } of drawnOf(worst)) {
+    const { folder, shard } = shards.find(({ start, end }) => index >= start && index < end)!;
+    const path = outputFiles(folder, shard).lattices!;
+    const kept = (await exists(path)) ? await readLatticeFile(path) : [];
+    const missing = `The lattices of ${shardName(shard)} are not there: *.lattices.jsonl belongs to it.`;
+    lattices.push(kept.find((lattice) => lattice.index === index) ?? { index, missing });
+  }
+  return lattices;
 }
 
 /** All shards of the one run whose files are in `folders`, checked, in order. */

@@ -5,6 +5,7 @@ import { makeTokenizer, type Tokenized } from '../io/tokens.js';
 
 /** What the classes of a model spell, in both directions. */
 export class Writing {
+  readonly symbols: readonly string[];
   readonly delimiter: string | undefined;
   readonly #spelling: Spelling;
   readonly #tokenize: (text: string) => Tokenized;
@@ -16,6 +17,7 @@ export class Writing {
    * @throws RangeError `ERR_CTC_INVALID_ARG_VALUE` where no symbol has the delimiter.
    */
   constructor(symbols: string[], blank: number, wordDelimiter: string | null | undefined) {
+    this.symbols = symbols;
     const chosen = wordDelimiter === undefined ? findDelimiter(symbols, blank) : wordDelimiter;
     this.#spelling = resolveSpelling(symbols, chosen ?? null, symbols.length, blank)!;
     this.delimiter = this.#spelling.delimiter;

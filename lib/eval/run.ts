@@ -9,10 +9,13 @@ import type { ArraySource } from '../io/source.js';
 import type { EngineOptions } from './evaluate.js';
 import { type OutputFiles, outputFiles, resultsFile } from './files.js';
 import { evaluateBatches, makeBuffers } from './flow.js';
-import { type Format, writeResults } from './formats.js';
+import { type Format, readRecords, writeResults } from './formats.js';
 import { exists, Journal, type JournalHeader, RunConflict } from './journal.js';
+import { readLattices } from './lattice.js';
+import { writeLattices } from './latticeFile.js';
 import { suspicion } from './looks.js';
 import { move, sweep, writeJson } from './outputFile.js';
+import type { Page } from './page.js';
 import { type Rows, readBatches } from './reader.js';
 import { type EvalRecord, toLine } from './record.js';
 import { readShard, readSummary, type SummaryFile, summarize, writeShard } from './report.js';
@@ -40,10 +43,14 @@ export interface RunOptions {
   format?: Format;
   resume?: boolean;
   overwrite?: boolean;
+  /** A page to write; for a shard its merge does that. */
+  page?: Page;
   /** Bytes of model outputs to read at a time, if one utterance needs no more. */
   batchBytes?: number;
   warn: (message: string) => void;
   onProgress?: (progress: Progress) => void;
+  /** Called before anything is written; rejects where another process has taken the shard over. */
+  beforeWriting?: () => Promise<void>;
   /** Called in the manifest's order; not for what an earlier process did. */
   onRecords?: (records: EvalRecord[]) => Promise<void> | void;
 }
@@ -63,7 +70,7 @@ export interface RunResult {
  * whole not read; the signal's reason after an abort. What is finished stays in the journal.
  */
 export async function evaluateShard(options: RunOptions): Promise<RunResult> {
-  const { source, rows, settings, shard, out, warn } = options;
+  const { source, rows, settings, shard, out, page, warn } = options;
   const { start, end } = rangeOf(shard ?? wholeRun, rows.count);
   const { isa } = info();
   const header: JournalHeader = {
@@ -80,7 +87,12 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
     const finished = await prepareFolder(out!, files, options);
     if (finished !== undefined) return finished;
   }
-  const journal = files && (await openJournal(files, header, options, statistics));
+  const add = (records: readonly EvalRecord[], looks: Looks) => {
+    for (const record of records) statistics.add(record);
+    statistics.addLooks(looks);
+    page?.add(records);
+  };
+  const journal = files && (await openJournal(files, header, options, add));
   const resumed = journal?.utterances ?? 0;
   const began = new Date();
   const clock = performance.now();
@@ -93,11 +105,11 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
     const buffers = makeBuffers(options.batchBytes);
     const batches = readBatches(source, rows, start + resumed, end, buffers);
     for await (const batch of evaluateBatches(batches, buffers, options.engine)) {
-      for (const record of batch.records) statistics.add(record);
-      statistics.addLooks(batch.looks);
+      add(batch.records, batch.looks);
       const early = looked ? undefined : suspicion(batch.looks, settings.input);
       if (early !== undefined) warn(early);
       looked = true;
+      await options.beforeWriting?.();
       await journal?.append(batch.records.map(toLine), batch.looks);
       await options.onRecords?.(batch.records);
       done += batch.records.length;
@@ -105,13 +117,17 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
       work.engineSeconds += batch.engineSeconds;
       options.onProgress?.({ done, resumed, total: end - start });
     }
+    await options.beforeWriting?.();
     await journal?.finish();
   } catch (error) {
     await journal?.close();
     throw error;
   }
   const summary = summarize(statistics, settings);
-  if (files === undefined) return { summary, results: undefined, already: false };
+  if (files === undefined) {
+    await writePage(options, summary);
+    return { summary, results: undefined, already: false };
+  }
 
   const seconds = (performance.now() - clock) / 1000;
   const utterances = end - start - resumed;
@@ -132,6 +148,15 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
   });
   const results = await finish(files, options, statistics, summary, header);
   return { summary, results, already: false };
+}
+
+async function writePage(
+  { page, source, engine }: RunOptions,
+  summary: SummaryFile,
+): Promise<void> {
+  if (page === undefined) return;
+  const lattices = await readLattices(source, summary.worst, engine);
+  await page.write(summary, lattices, engine.signal);
 }
 
 function processorSeconds(since: NodeJS.CpuUsage): number {
@@ -170,7 +195,7 @@ async function prepareFolder(
 }
 
 async function readFinished(files: OutputFiles, options: RunOptions): Promise<RunResult> {
-  const { shard, settings, out, format = 'jsonl' } = options;
+  const { shard, settings, out, format = 'jsonl', page } = options;
   const results = shard === undefined ? resultsFile(out!, format) : files.results;
   for (const path of [files.done, results]) {
     if (await exists(path)) continue;
@@ -190,6 +215,15 @@ async function readFinished(files: OutputFiles, options: RunOptions): Promise<Ru
     throw new RunConflict(`${files.done} is of another run: ${differs}; --overwrite replaces it`);
   }
   await rm(files.partial, { force: true });
+  if (page !== undefined && format !== 'jsonl') {
+    throw new RunConflict(
+      `${results} is complete, but a page is made from records in JSON Lines: --overwrite begins anew`,
+    );
+  }
+  if (page !== undefined) {
+    for await (const records of readRecords(results)) page.add(records);
+    await writePage(options, summary);
+  }
   return { summary, results, already: true };
 }
 
@@ -197,24 +231,21 @@ async function openJournal(
   files: OutputFiles,
   header: JournalHeader,
   { resume, warn }: RunOptions,
-  statistics: Statistics,
+  add: (records: readonly EvalRecord[], looks: Looks) => void,
 ): Promise<Journal> {
   if (!resume || !(await exists(files.journal))) return Journal.begin(files, header);
-  const add = ({ records, looks }: { records: EvalRecord[]; looks: Looks }) => {
-    for (const record of records) statistics.add(record);
-    statistics.addLooks(looks);
-  };
-  return Journal.resume(files, header, add, warn);
+  return Journal.resume(files, header, ({ records, looks }) => add(records, looks), warn);
 }
 
 /** Gives the complete results their names, and only then takes the journal away. */
 async function finish(
   files: OutputFiles,
-  { shard, out, format = 'jsonl', settings }: RunOptions,
+  options: RunOptions,
   statistics: Statistics,
   summary: SummaryFile,
   { start, end, isa }: JournalHeader,
 ): Promise<string> {
+  const { shard, out, format = 'jsonl', settings, source, engine } = options;
   let results = files.results;
   if (shard === undefined && format !== 'jsonl') {
     results = resultsFile(out!, format);
@@ -222,9 +253,11 @@ async function finish(
   } else {
     await move(files.partial, results);
   }
+  await writePage(options, summary);
   if (shard === undefined) {
     writeJson(files.done, summary);
   } else {
+    writeLattices(files.lattices!, await readLattices(source, summary.worst, engine));
     const { size } = await stat(results);
     writeShard(files.done, {
       format: 'node-ctc shard 1',

@@ -3,6 +3,7 @@
 
 import { ExactSum } from './exact.js';
 import { type Bin, Histogram, isCount, relativeScale, unitScale } from './histogram.js';
+import { Ranking } from './ranking.js';
 import type { EvalRecord, EvalStatus } from './record.js';
 
 /** Errors of a corpus, characters or words. */
@@ -20,8 +21,11 @@ export interface CorpusErrors {
 /** One of the worst utterances. */
 export type Ranked = Pick<
   EvalRecord,
-  'index' | 'id' | 'loss' | 'lossPerLabel' | 'text' | 'greedyText' | 'cer'
+  'index' | 'id' | 'frames' | 'loss' | 'lossPerLabel' | 'text' | 'greedyText' | 'cer'
 >;
+
+/** What the order of the worst looks at. */
+export type LossOfOne = Pick<EvalRecord, 'index' | 'lossPerLabel'>;
 
 /** What `summary.json` holds of the numbers; docs/eval.md tells what each means. */
 export interface Summary {
@@ -75,14 +79,19 @@ const counts = [
 ] as const;
 const scales = {
   lossPerLabel: relativeScale,
-  cer: unitScale,
+  lossPerFrame: relativeScale,
+  cer: relativeScale,
+  wer: relativeScale,
   blankRatio: unitScale,
   confidence: unitScale,
+  // Of utterances with a loss.
+  frames: relativeScale,
+  labels: relativeScale,
 } as const;
 
 type SumName = (typeof sums)[number];
 type CountName = (typeof counts)[number];
-type HistogramName = keyof typeof scales;
+export type HistogramName = keyof typeof scales;
 const histogramNames = Object.keys(scales) as HistogramName[];
 
 /** What an utterance's rows look like, whatever they are said to be. */
@@ -93,17 +102,16 @@ export interface Looks {
 }
 
 export class Statistics {
-  readonly #keep: number;
   readonly #sums = fill(sums, () => new ExactSum());
   readonly #counts = fill(counts, () => 0);
   readonly #histograms = fill(histogramNames, (name) => new Histogram(scales[name]));
   readonly #statuses = new Map<EvalStatus, number>();
   /** The highest losses per label first; equal ones in the order of the manifest. */
-  #worst: Ranked[] = [];
+  readonly #worst: Ranking<Ranked>;
 
   /** @param keep - How many of the worst utterances to keep. */
   constructor(keep: number) {
-    this.#keep = keep;
+    this.#worst = new Ranking<Ranked>(keep, isWorse);
   }
 
   count(name: CountName): number {
@@ -122,6 +130,9 @@ export class Statistics {
       this.#sums.lossPerLabel.add(lossPerLabel!);
       // A loss can be a rounding below 0.
       this.#histograms.lossPerLabel.add(Math.max(0, lossPerLabel!));
+      this.#histograms.lossPerFrame.add(Math.max(0, record.lossPerFrame!));
+      this.#histograms.frames.add(record.frames!);
+      this.#histograms.labels.add(record.labels!);
       this.#rank([record]);
     }
     if (blankRatio !== null) {
@@ -137,6 +148,7 @@ export class Statistics {
     if (record.chars === null) return;
     for (const name of errorCounts) this.#counts[name] += record[name]!;
     if (record.cer !== null) this.#histograms.cer.add(record.cer);
+    if (record.wer !== null) this.#histograms.wer.add(record.wer);
   }
 
   addLooks(looks: Looks): void {
@@ -152,7 +164,7 @@ export class Statistics {
     for (const [status, count] of other.#statuses) {
       this.#statuses.set(status, (this.#statuses.get(status) ?? 0) + count);
     }
-    this.#rank(other.#worst);
+    this.#rank(other.#worst.items);
   }
 
   summary(): Summary {
@@ -174,7 +186,7 @@ export class Statistics {
       wer: this.#errors('word'),
       blankRatio: ratio(blankRatio.value, total.decoded),
       confidence: ratio(confidence.value, total.confident),
-      worst: this.#worst,
+      worst: [...this.#worst.items],
       ...this.#outliers(),
       histograms: fill(histogramNames, (name) => this.#histograms[name].bins()),
     };
@@ -187,7 +199,7 @@ export class Statistics {
       counts: this.#counts,
       histograms: this.#histograms,
       statuses: this.#sortedStatuses(),
-      worst: this.#worst,
+      worst: this.#worst.items,
     };
   }
 
@@ -224,13 +236,9 @@ export class Statistics {
 
   #rank(entries: readonly Ranked[]): void {
     for (const entry of entries) {
-      const last = this.#worst.at(-1);
-      if (this.#worst.length >= this.#keep && (!last || !isWorse(entry, last))) continue;
-      const after = this.#worst.findIndex((other) => isWorse(entry, other));
-      const { index, id, loss, lossPerLabel, text, greedyText, cer } = entry;
-      const ranked = { index, id, loss, lossPerLabel, text, greedyText, cer };
-      this.#worst.splice(after < 0 ? this.#worst.length : after, 0, ranked);
-      if (this.#worst.length > this.#keep) this.#worst.pop();
+      if (!this.#worst.admits(entry)) continue;
+      const { index, id, frames, loss, lossPerLabel, text, greedyText, cer } = entry;
+      this.#worst.add({ index, id, frames, loss, lossPerLabel, text, greedyText, cer });
     }
   }
 
@@ -264,7 +272,8 @@ export class Statistics {
   }
 }
 
-function isWorse(a: Ranked, b: Ranked): boolean {
+/** The order of the worst: the higher loss per label first, equal ones as in the manifest. */
+export function isWorse(a: LossOfOne, b: LossOfOne): boolean {
   if (a.lossPerLabel !== b.lossPerLabel) return a.lossPerLabel! > b.lossPerLabel!;
   return a.index < b.index;
 }

@@ -3,7 +3,9 @@
 import type { UtteranceStream } from '../io/source.js';
 import type { EngineOptions } from './evaluate.js';
 import { evaluateBatches, makeBuffers } from './flow.js';
+import { LatticeKeeper } from './lattice.js';
 import { suspicion } from './looks.js';
+import type { Page } from './page.js';
 import type { Buffers, ReadBatch } from './reader.js';
 import type { EvalRecord } from './record.js';
 import { type SummaryFile, summarize } from './report.js';
@@ -15,6 +17,7 @@ export interface StreamOptions {
   engine: EngineOptions;
   choices: Omit<Choices, 'manifest'>;
   batchBytes?: number;
+  page?: Page;
   /** Called with the classes of the first utterance that can be read; throws where they are wrong. */
   checkClasses: (classes: number) => void;
   warn: (message: string) => void;
@@ -24,7 +27,12 @@ export interface StreamOptions {
 
 /** Evaluates a stream to its end. Nothing is kept: what has gone by cannot be read again. */
 export async function evaluateStream(options: StreamOptions): Promise<SummaryFile> {
-  const { stream, engine, choices, warn, checkClasses } = options;
+  const { stream, choices, page, warn, checkClasses } = options;
+  const lattices = new LatticeKeeper(options.engine);
+  const engine = {
+    ...options.engine,
+    onLoss: page && lattices.offer.bind(lattices),
+  };
   const statistics = new Statistics(choices.worst);
   const buffers = makeBuffers(options.batchBytes);
   const model = { classes: 0, type: 'float32' };
@@ -36,6 +44,7 @@ export async function evaluateStream(options: StreamOptions): Promise<SummaryFil
   for await (const { records, looks } of evaluateBatches(batches, buffers, engine)) {
     for (const record of records) statistics.add(record);
     statistics.addLooks(looks);
+    page?.add(records);
     const early = looked ? undefined : suspicion(looks, choices.input);
     if (early !== undefined) warn(early);
     looked = true;
@@ -46,7 +55,9 @@ export async function evaluateStream(options: StreamOptions): Promise<SummaryFil
     { format: 'jsonl', count: utterances, ...model },
     { ...choices, manifest: { utterances, sha256: null } },
   );
-  return summarize(statistics, settings);
+  const summary = summarize(statistics, settings);
+  await page?.write(summary, lattices.of(summary.worst), engine.signal);
+  return summary;
 }
 
 async function* readStream(

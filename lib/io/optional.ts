@@ -2,10 +2,10 @@
 
 import { fileError } from './file.js';
 
-/** What `load` imports. Throws `ERR_CTC_FILE` that names the package where it is not installed. */
+/** What `load` imports. Throws `ERR_CTC_FILE` that names the packages where they are not installed. */
 export async function loadPackage<M>(
   path: string,
-  name: string,
+  names: string | readonly string[],
   purpose: string,
   load: () => Promise<M>,
 ): Promise<M> {
@@ -14,9 +14,13 @@ export async function loadPackage<M>(
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     const missing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
+    const list = [names].flat();
+    const [packages, are, do_] =
+      list.length > 1 ? ['packages', 'are', 'do'] : ['package', 'is', 'does'];
+    const needs = `${purpose} needs the ${packages} ${list.join(' and ')}, which`;
     const problem = missing
-      ? `${purpose} needs the package ${name}, which is not installed`
-      : `${purpose} needs the package ${name}, which does not load (${(error as Error).message})`;
-    throw fileError(path, problem, `Install it: npm install ${name}`, error);
+      ? `${needs} ${are} not installed`
+      : `${needs} ${do_} not load (${(error as Error).message})`;
+    throw fileError(path, problem, `Install: npm install ${list.join(' ')}`, error);
   }
 }

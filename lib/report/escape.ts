@@ -14,6 +14,12 @@ export function spell(labels: readonly number[], symbols: readonly string[]): st
   return escapeControls(labels.map((label) => symbols[label]).join(''));
 }
 
+/** The tokens, with a short sign for the blank that no other token has. */
+export function withBlankSign(tokens: readonly string[], blank: number): string[] {
+  const sign = ['-', 'ε', '<blank>'].find((name) => !tokens.includes(name)) ?? tokens[blank]!;
+  return tokens.map((token, c) => (c === blank ? sign : token));
+}
+
 /** Text for XML and HTML, between tags or in quotes. What XML cannot hold becomes U+FFFD. */
 export function escapeMarkup(text: string): string {
   return text.replace(

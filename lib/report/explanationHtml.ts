@@ -5,6 +5,7 @@ import { collapse } from '../paths.js';
 import { escapeMarkup, showCount, showProbability, spell, visible } from './escape.js';
 import { explanationSvg, titleOf } from './explanationSvg.js';
 import { MAP_VALUES, type MapValues, valueNames } from './latticeMap.js';
+import { bar, type Card, cards, page, scroll } from './page.js';
 import { fitsTrellis } from './trellis.js';
 
 const tabNames: Record<MapValues, string> = {
@@ -24,7 +25,7 @@ const mostRows = 1000;
  */
 export function explanationHtml(explanation: Explanation): string {
   const e = explanation;
-  const sections = [cards(e), drawings(e)];
+  const sections = [numbers(e), drawings(e)];
   if (e.status === 'ok') {
     if (e.target.length > 0) sections.push(labels(e));
     sections.push(paths(e));
@@ -32,29 +33,11 @@ export function explanationHtml(explanation: Explanation): string {
   }
   sections.push(guide);
   const title = escapeMarkup(titleOf(e));
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="generator" content="node-ctc">
-<title>${title}</title>
-<style>${style}</style>
-</head>
-<body>
-<main>
-<h1>${title}</h1>
-${sections.join('\n')}
-</main>
-</body>
-</html>
-`;
+  return page({ title, style, body: sections.join('\n') });
 }
 
-function cards(e: Explanation): string {
-  const cells: [name: string, value: string, note: string][] = [
+function numbers(e: Explanation): string {
+  const cells: Card[] = [
     ['Loss', e.status === 'ok' ? e.loss.toFixed(4) : e.status, '−ln of the total probability'],
   ];
   if (e.status === 'ok') {
@@ -70,16 +53,12 @@ function cards(e: Explanation): string {
     ['Lattice', `${e.states.length} × ${e.frames}`, 'states × frames'],
     ['Classes', String(e.classes), `blank is class ${e.blank}`],
   );
-  const items = cells.map(
-    ([name, value, note]) =>
-      `<div><dt>${name}</dt><dd>${escapeMarkup(value)}<small>${escapeMarkup(note)}</small></dd></div>`,
-  );
-  return `<dl class="cards">${items.join('')}</dl>`;
+  return cards(cells.map(([name, ...texts]) => [name, ...texts.map(escapeMarkup)] as Card));
 }
 
 function drawings(e: Explanation): string {
   if (e.status !== 'ok' || e.frames === 0 || fitsTrellis(e)) {
-    return `<section><h2>Trellis</h2><div class="scroll" tabindex="0">${explanationSvg(e)}</div></section>`;
+    return `<section><h2>Trellis</h2>${scroll(explanationSvg(e), 'Trellis')}</section>`;
   }
   const tabs = MAP_VALUES.map(
     (values, i) =>
@@ -87,7 +66,7 @@ function drawings(e: Explanation): string {
   );
   const panels = MAP_VALUES.map(
     (values) =>
-      `<div class="panel ${values}"><div class="scroll" tabindex="0">${explanationSvg(e, { values, idPrefix: values })}</div></div>`,
+      `<div class="panel ${values}">${scroll(explanationSvg(e, { values, idPrefix: values }), tabNames[values])}</div>`,
   );
   return `<section class="tabs"><h2>Trellis</h2>${tabs.join('')}${panels.join('\n')}</section>`;
 }
@@ -162,15 +141,13 @@ function symbolsOf({ symbols, blank }: Explanation, path: readonly number[]): st
   return `<span class="path">${cells.join(' ')}</span>`;
 }
 
-function bar(share: number, text: string): string {
-  return `<span class="bar" style="--share:${(100 * share).toFixed(2)}%">${text}</span>`;
-}
-
 /** Cells are HTML. */
 function table(header: string[], rows: string[][]): string {
   const cells = (row: string[], tag: string) =>
     `<tr>${row.map((cell) => `<${tag}>${cell}</${tag}>`).join('')}</tr>`;
-  return `<div class="scroll" tabindex="0"><table><thead>${cells(header, 'th')}</thead><tbody>${rows.map((row) => cells(row, 'td')).join('\n')}</tbody></table></div>`;
+  const body = rows.map((row) => cells(row, 'td')).join('\n');
+  const head = cells(header, 'th');
+  return scroll(`<table><thead>${head}</thead><tbody>${body}</tbody></table>`, 'Table');
 }
 
 const guide = `<section><h2>How to read it</h2>
@@ -184,35 +161,12 @@ const guide = `<section><h2>How to read it</h2>
 <p>The gradient of the loss with respect to a logit is the class’s probability y minus its posterior. (${escapeMarkup(valueNames.posteriors)}.)</p>
 </section>`;
 
-const style = `
-:root{--surface:#fff;--raised:#f6f8fa;--ink:#1b1f24;--muted:#59636e;--line:#d8dee4;--accent:#2f6feb;--accent-soft:#2f6feb2e}
-@media (prefers-color-scheme:dark){:root{--surface:#0d1117;--raised:#151b23;--ink:#e6edf3;--muted:#9198a1;--line:#30363d;--accent:#4493f8;--accent-soft:#4493f83d}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--surface);color:var(--ink);font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
-main{max-width:1240px;margin:0 auto;padding:32px 24px 64px}
-h1{font-size:26px;line-height:1.25;margin:0 0 20px;overflow-wrap:anywhere}
-h2{font-size:18px;margin:36px 0 8px}
-p,ul{max-width:75ch;margin:8px 0}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:0}
-.cards div{background:var(--raised);border:1px solid var(--line);border-radius:10px;padding:12px 14px}
-dt{color:var(--muted);font-size:13px}
-dd{margin:0;font-size:21px;font-weight:600;font-variant-numeric:tabular-nums}
-small{display:block;color:var(--muted);font-size:12px;font-weight:400}
-.scroll{overflow-x:auto;border:1px solid var(--line);border-radius:10px}
-.scroll:focus-visible{outline:2px solid var(--accent)}
-.scroll svg{display:block;margin:0 auto}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{padding:5px 14px;text-align:left;border-bottom:1px solid var(--line);white-space:nowrap}
-tbody tr:last-child td{border-bottom:0}
-th{font-size:13px;font-weight:600;color:var(--muted);background:var(--raised)}
-.path{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
+const style = `.path{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
 .path i{font-style:normal;color:var(--muted)}
-.bar{display:block;min-width:120px;padding:0 8px;border-radius:4px;background:linear-gradient(var(--accent-soft),var(--accent-soft)) no-repeat 0/var(--share) 100%}
 .tabs input{position:absolute;opacity:0}
 .tabs label{display:inline-block;padding:5px 14px;margin:0 6px 10px 0;border:1px solid var(--line);border-radius:999px;cursor:pointer;font-size:14px}
 .tabs input:checked+label{background:var(--accent);border-color:var(--accent);color:var(--surface)}
 .tabs input:focus-visible+label{outline:2px solid var(--accent);outline-offset:2px}
 .tabs .panel{display:none}
 ${MAP_VALUES.map((values) => `#tab-${values}:checked~.${values}`).join(',')}{display:block}
-@media print{.scroll{overflow:visible}}
 `;

@@ -7,6 +7,13 @@ struct Streams : std::false_type {};
 template <class F>
 struct Streams<F, std::void_t<decltype(F::streams)>> : std::true_type {};
 
+// Whether there is a maximum() over 16-bit numbers as they are, and a pairOf() that narrows two
+// vectors at a time.
+template <class F, class = void>
+struct Pairs : std::false_type {};
+template <class F>
+struct Pairs<F, std::void_t<decltype(F::pairs)>> : std::true_type {};
+
 // S: the vectors that the kernel computes with. T: the type in memory. `Brain` tells the two 16-bit
 // formats apart. Partial forms touch nothing past element n - 1.
 template <class S, class T, bool Brain = false>
@@ -19,6 +26,8 @@ struct Element {
   using Format = typename std::conditional<Brain, Brain16, Half16>::type;
   static constexpr bool streams =
       native || (sizeof(T) == 2 && sizeof(Real) == 4 && Streams<Format>::value);
+
+  static constexpr bool pairs = sizeof(T) == 2 && sizeof(Real) == 4 && Pairs<Format>::value;
 
   static CTC_INLINE Real get(const T* p) {
     if constexpr (sizeof(T) == 2) {
@@ -60,12 +69,31 @@ struct Element {
     }
   }
 
+  // Two vectors, one after the other.
+  static CTC_INLINE void storeTwo(T* p, V a, V b) {
+    if constexpr (pairs) {
+      Format::narrowTwo(p, a, b);
+    } else {
+      store(p, a);
+      store(p + S::W, b);
+    }
+  }
+
   // Past the caches; p aligned to W elements. Only where `streams`.
   static CTC_INLINE void stream(T* p, V v) {
     if constexpr (native) {
       S::stream(p, v);
     } else {
       Format::stream(p, v);
+    }
+  }
+
+  static CTC_INLINE void streamTwo(T* p, V a, V b) {
+    if constexpr (pairs) {
+      Format::streamTwo(p, a, b);
+    } else {
+      stream(p, a);
+      stream(p + S::W, b);
     }
   }
 

@@ -5,6 +5,13 @@
 // added to x (what rounding took away from a difference). The polynomials are relative minimax
 // fits of exp(r) = 1 + r + r^2 q(r) on |r| <= 0.3475: 3.2e-9 with degree 4, 3.8e-18 with degree 9.
 // ln 2 is split so that k times its high part is exact for |k| < 2^14 (float), 2^20 (double).
+
+// Whether S says that it has its own expParts().
+template <class S, class = void>
+struct SplitsExp : std::false_type {};
+template <class S>
+struct SplitsExp<S, std::void_t<decltype(S::splitsExp)>> : std::true_type {};
+
 template <class S>
 struct Exp {
   using V = typename S::V;
@@ -50,6 +57,11 @@ struct Exp {
   // In base 2 the reduction costs little; its relative error grows as |x| 2^-24 (2^-53), which is
   // nothing next to the values near 1 in the same row. exp(0) is exactly 1.
   static CTC_INLINE V value(V x) {
+    if constexpr (SplitsExp<S>::value) {
+      V power;
+      const V f = S::expParts(x, power);
+      return S::mul(nearFraction(f), power);
+    }
     V whole;
     const V f = S::pow2Parts(S::mul(x, S::set(Real(1.4426950408889634074))), whole);
     return S::scale(fraction(f), whole);
@@ -67,6 +79,18 @@ struct Exp {
   }
 
  private:
+  // 2^f = 1 + f q(f) on [-1/2, 1/2], float32 alone: 3.0e-9 with degree 6.
+  static CTC_INLINE V nearFraction(V f) {
+    const auto horner = [&](V sum, double c) { return S::mulAdd(sum, f, S::set(Real(c))); };
+    V q = S::set(Real(0.00015326471475418657));
+    q = horner(q, 0.0013390806270763278);
+    q = horner(q, 0.009618505835533142);
+    q = horner(q, 0.05550359934568405);
+    q = horner(q, 0.24022647738456726);
+    q = horner(q, 0.6931471824645996);
+    return S::mulAdd(q, f, S::set(Real(1)));
+  }
+
   // 2^f = 1 + f q(f) on [0, 1]: relative minimax fits, 2.1e-9 with degree 6, 3.3e-18 with 11.
   static CTC_INLINE V fraction(V f) {
     const auto horner = [&](V sum, double c) { return S::mulAdd(sum, f, S::set(Real(c))); };

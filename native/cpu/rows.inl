@@ -19,10 +19,14 @@ struct Rows {
     if (rest > 0) body(E::loadPartial(row + c, rest, fill), c, rest);
   }
 
-  // Skips NaN, which sumExp() then reports. Four chains hide the latency of max.
+  // NaN may be skipped: sumExp() reports it. Four chains hide the latency of max.
   static CTC_INLINE Real maximum(const T* row, int64_t classes) {
     V a = S::set(-inf), b = a, c = a, d = a;
     int64_t i = 0;
+    if constexpr (E::pairs) {
+      i = classes / (8 * W) * (8 * W);
+      if (i > 0) a = S::set(E::Format::maximum(row, i));
+    }
     for (; i + 4 * W <= classes; i += 4 * W) {
       a = S::max(E::load(row + i), a);
       b = S::max(E::load(row + i + W), b);
@@ -51,42 +55,54 @@ struct Rows {
   }
 
   // Writes a row times a factor. Streaming keeps a large gradient from evicting what is still
-  // needed and saves reading the lines that it overwrites.
+  // needed and saves reading the lines that it overwrites; only of whole lines, as the memory
+  // would have to merge a part with the rest.
   static CTC_INLINE void write(T* out, const Real* row, int64_t classes, Real factor,
                                bool streaming) {
     const V times = S::set(factor);
-    int64_t c = 0;
     if constexpr (E::streams) {
-      if (streaming) {
+      constexpr int64_t step = std::max<int64_t>(lineElements, 2 * W);
+      if (streaming && classes >= 2 * step) {
         const auto address = reinterpret_cast<uintptr_t>(out);
-        const int64_t lead = static_cast<int64_t>((-address & (W * sizeof(T) - 1)) / sizeof(T));
-        c = std::min(lead, classes);
-        if (c > 0) {
-          const int some = static_cast<int>(c);
-          E::storePartial(out, S::mul(S::loadPartial(row, some, Real(0)), times), some);
+        const int64_t lead = static_cast<int64_t>((-address & 63) / sizeof(T));
+        const int64_t end = lead + (classes - lead) / step * step;
+        writeCached(out, row, 0, lead, times);
+        for (int64_t c = lead; c < end; c += step) {
+          for (int64_t i = c; i < c + step; i += 2 * W) {
+            E::streamTwo(out + i, S::mul(S::load(row + i), times),
+                         S::mul(S::load(row + i + W), times));
+          }
         }
-        for (; c + W <= classes; c += W) E::stream(out + c, S::mul(S::load(row + c), times));
+        writeCached(out, row, end, classes, times);
+        return;
       }
     }
-    for (; c + W <= classes; c += W) {
-      E::store(out + c, S::mul(S::load(row + c), times));
+    writeCached(out, row, 0, classes, times);
+  }
+
+ private:
+  static CTC_INLINE void writeCached(T* out, const Real* row, int64_t c, int64_t end, V times) {
+    for (; c + 4 * W <= end; c += 4 * W) {
+      for (int64_t i = c; i < c + 4 * W; i += 2 * W) {
+        E::storeTwo(out + i, S::mul(S::load(row + i), times), S::mul(S::load(row + i + W), times));
+      }
     }
-    const int rest = static_cast<int>(classes - c);
+    for (; c + W <= end; c += W) E::store(out + c, S::mul(S::load(row + c), times));
+    const int rest = static_cast<int>(end - c);
     if (rest > 0) {
       E::storePartial(out + c, S::mul(S::loadPartial(row + c, rest, Real(0)), times), rest);
     }
   }
 
- private:
   template <bool Keep>
   static CTC_INLINE double sumExpTo(const T* row, int64_t classes, Real ref, Real* terms,
                                     const T* next) {
-    const V r = S::set(ref), zero = S::set(Real(0)), one = S::set(Real(1));
+    const V r = S::set(-ref), zero = S::set(Real(0)), one = S::set(Real(1));
     const int64_t whole = classes / (4 * W) * (4 * W);
     double sum = 0;
     int64_t ones = 0;
     const auto term = [&](int64_t i) CTC_LAMBDA {
-      const V y = Exp<S>::value(S::sub(E::load(row + i), r));
+      const V y = Exp<S>::value(S::add(E::load(row + i), r));
       if (Keep) S::store(terms + i, y);
       return y;
     };
@@ -114,7 +130,7 @@ struct Rows {
     }
     V run = zero;
     each(row + whole, classes - whole, -inf, [&](V x, int64_t c, int) CTC_LAMBDA {
-      const V y = Exp<S>::value(S::sub(x, r));
+      const V y = Exp<S>::value(S::add(x, r));
       if (Keep) S::store(terms + whole + c, y);
       others(y, run);
     });

@@ -50,6 +50,15 @@ struct F32 {
     whole = _mm256_round_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
     return _mm256_sub_ps(t, whole);
   }
+  static constexpr bool splitsExp = true;
+  // e^x = 2^f * power with f in [-1/2, 1/2], by the number of scale(). Far below, power is 0.
+  static CTC_INLINE V expParts(V x, V& power) {
+    const V low = _mm256_max_ps(_mm256_set1_ps(-88.0f), x);
+    const V log2e = _mm256_set1_ps(1.44269504f), magic = _mm256_set1_ps(12582912.0f + 127);
+    const V shifted = _mm256_fmadd_ps(low, log2e, magic);
+    power = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(shifted), 23));
+    return _mm256_fmsub_ps(low, log2e, _mm256_sub_ps(shifted, magic));
+  }
   static CTC_INLINE V exponent(V a) {
     const __m256i e = _mm256_srli_epi32(_mm256_castps_si256(a), 23);
     return _mm256_sub_ps(_mm256_cvtepi32_ps(e), _mm256_set1_ps(127.0f));
@@ -230,43 +239,90 @@ struct F64 {
   }
 };
 
-struct Half16 {
+// What both 16-bit formats share: with the bits below a set sign turned around they are in order as
+// integers.
+struct Ordered16 {
+  static constexpr bool pairs = true;
+
+  // The bits of the greatest of `count` numbers, a multiple of 64, at least that.
+  static CTC_INLINE uint16_t greatest(const uint16_t* p, int64_t count) {
+    __m256i a = ordered(p), b = ordered(p + 16), c = ordered(p + 32), d = ordered(p + 48);
+    for (int64_t i = 64; i < count; i += 64) {
+      a = _mm256_max_epi16(a, ordered(p + i));
+      b = _mm256_max_epi16(b, ordered(p + i + 16));
+      c = _mm256_max_epi16(c, ordered(p + i + 32));
+      d = _mm256_max_epi16(d, ordered(p + i + 48));
+    }
+    a = _mm256_max_epi16(_mm256_max_epi16(a, b), _mm256_max_epi16(c, d));
+    __m128i m = _mm_max_epi16(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    // The smallest of unsigned numbers has an instruction of its own.
+    m = _mm_minpos_epu16(_mm_xor_si128(m, _mm_set1_epi16(0x7FFF)));
+    const int most = static_cast<int16_t>(_mm_extract_epi16(m, 0) ^ 0x7FFF);
+    return static_cast<uint16_t>(most < 0 ? most ^ 0x7FFF : most);
+  }
+
+ private:
+  static CTC_INLINE __m256i ordered(const uint16_t* p) {
+    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return _mm256_xor_si256(x, _mm256_srli_epi16(_mm256_srai_epi16(x, 15), 1));
+  }
+};
+
+struct Half16 : Ordered16 {
+  static CTC_INLINE float maximum(const uint16_t* p, int64_t count) {
+    return halfToFloat(greatest(p, count));
+  }
   static CTC_INLINE F32::V widen(const uint16_t* p) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
   static CTC_INLINE void narrow(uint16_t* p, F32::V v) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), rounded(v));
   }
+  static CTC_INLINE void narrowTwo(uint16_t* p, F32::V a, F32::V b) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), roundedTwo(a, b));
+  }
   static constexpr bool streams = true;
-  static CTC_INLINE void stream(uint16_t* p, F32::V v) {
-    _mm_stream_si128(reinterpret_cast<__m128i*>(p), rounded(v));
+  static CTC_INLINE void streamTwo(uint16_t* p, F32::V a, F32::V b) {
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(p), roundedTwo(a, b));
   }
 
  private:
+  static CTC_INLINE __m256i roundedTwo(F32::V a, F32::V b) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(rounded(a)), rounded(b), 1);
+  }
   static CTC_INLINE __m128i rounded(F32::V v) {
     return _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
 };
 
-struct Brain16 {
+struct Brain16 : Ordered16 {
+  static CTC_INLINE float maximum(const uint16_t* p, int64_t count) {
+    return brainToFloat(greatest(p, count));
+  }
   static CTC_INLINE F32::V widen(const uint16_t* p) {
     const __m256i x = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     return _mm256_castsi256_ps(_mm256_slli_epi32(x, 16));
   }
   static CTC_INLINE void narrow(uint16_t* p, F32::V v) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), rounded(v));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(roundedTwo(v, v)));
+  }
+  static CTC_INLINE void narrowTwo(uint16_t* p, F32::V a, F32::V b) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), roundedTwo(a, b));
   }
   static constexpr bool streams = true;
-  static CTC_INLINE void stream(uint16_t* p, F32::V v) {
-    _mm_stream_si128(reinterpret_cast<__m128i*>(p), rounded(v));
+  static CTC_INLINE void streamTwo(uint16_t* p, F32::V a, F32::V b) {
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(p), roundedTwo(a, b));
   }
 
  private:
-  static CTC_INLINE __m128i rounded(F32::V v) {
+  static CTC_INLINE __m256i roundedTwo(F32::V a, F32::V b) {
+    const __m256i both = _mm256_packus_epi32(rounded(a), rounded(b));
+    return _mm256_permute4x64_epi64(both, 0xD8);
+  }
+  static CTC_INLINE __m256i rounded(F32::V v) {
     const __m256i x = _mm256_castps_si256(v);
     const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(x, 16), _mm256_set1_epi32(1));
-    const __m256i r = _mm256_srli_epi32(
-        _mm256_add_epi32(x, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF))), 16);
-    return _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(r, r), 0x08));
+    return _mm256_srli_epi32(_mm256_add_epi32(x, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF))),
+                             16);
   }
 };

@@ -223,7 +223,7 @@ std::vector<double> decode(const std::vector<uint8_t>& bytes, DType dtype) {
   return values;
 }
 
-Outcome runLoss(const LossCase& c, const Placement& placement, int threads, bool gradient) {
+Placed place(const LossCase& c, const Placement& placement) {
   const int64_t classWidth = c.classes * placement.classStep + placement.padding;
   const int64_t inner = placement.batchMajor ? c.frames : c.utterances();
   int64_t strides[3] = {classWidth, classWidth, placement.classStep};
@@ -249,8 +249,21 @@ Outcome runLoss(const LossCase& c, const Placement& placement, int threads, bool
       }
     }
   }
-  const std::vector<uint8_t> bytes = encode(spread, c.dtype);
+  Placed placed;
+  placed.bytes = encode(spread, c.dtype);
+  placed.tensor = {placed.bytes.data() + static_cast<size_t>(first) * bytesOf(c.dtype),
+                   c.dtype,
+                   c.frames,
+                   c.utterances(),
+                   c.classes,
+                   strides[0],
+                   strides[1],
+                   strides[2]};
+  return placed;
+}
 
+Outcome runLoss(const LossCase& c, const Placement& placement, int threads, bool gradient) {
+  const Placed placed = place(c, placement);
   Labels labels;
   std::vector<int64_t> offsets{0};
   for (const Labels& target : c.targets) {
@@ -262,14 +275,7 @@ Outcome runLoss(const LossCase& c, const Placement& placement, int threads, bool
   out.status.assign(c.targets.size(), Status::nonfinite);
   if (gradient) out.bytes.assign(c.values.size() * bytesOf(c.dtype), 0xEE);
   LossProblem p;
-  p.input = {bytes.data() + static_cast<size_t>(first) * bytesOf(c.dtype),
-             c.dtype,
-             c.frames,
-             c.utterances(),
-             c.classes,
-             strides[0],
-             strides[1],
-             strides[2]};
+  p.input = placed.tensor;
   p.targets = {labels.data(), offsets.data()};
   p.inputLengths = c.lengths.data();
   p.blank = c.blank;

@@ -44,6 +44,12 @@ struct Placement {
   int64_t padding = 0;
 };
 
+// A case's values in memory, with NaN between the elements and not a byte beyond the last one.
+struct Placed {
+  std::vector<uint8_t> bytes;
+  Tensor tensor;  // points into `bytes`
+};
+
 struct Outcome {
   Result result = Result::ok;
   int64_t badUtterance = -1;
@@ -68,6 +74,8 @@ double unitInLastPlace(double x, DType dtype);
 
 std::vector<uint8_t> encode(const std::vector<double>& values, DType dtype);
 std::vector<double> decode(const std::vector<uint8_t>& bytes, DType dtype);
+
+Placed place(const LossCase& c, const Placement& placement);
 
 Outcome runLoss(const LossCase& c, const Placement& placement = {}, int threads = 1,
                 bool gradient = true);

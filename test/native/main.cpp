@@ -1,14 +1,17 @@
 // Runs every registered test, or those whose name contains one of the arguments.
 // Closes with "N passed, N failed"; the exit code is 1 when a test failed or none ran.
 // --isas prints the instruction sets that NODE_CTC_ISA may name here, one a line.
+// --replay FOLDER runs the fuzzers' targets on the files of FOLDER/TARGET.
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <vector>
 
 #include "check.h"
 #include "cpu/dispatch.h"
+#include "fuzz/replay.h"
 
 namespace ctc::test {
 namespace {
@@ -49,27 +52,49 @@ void fail(const char* file, int line, const std::string& message) {
   if (failuresOfTest <= 10) std::printf("  %s:%d: %s\n", file, line, message.c_str());
 }
 
-int run(int argc, char** argv) {
-  int passed = 0;
-  int failed = 0;
-  for (const Test& test : allTests()) {
-    if (!isWanted(test, argc, argv)) continue;
+class Tally {
+ public:
+  void run(const char* name, const char* file, const std::function<void()>& body) {
     failuresOfTest = 0;
     try {
-      test.body();
+      body();
     } catch (const std::exception& error) {
-      fail(test.file, 0, std::string("unexpected exception: ") + error.what());
+      fail(file, 0, std::string("unexpected exception: ") + error.what());
     }
     if (failuresOfTest == 0) {
-      ++passed;
+      ++passed_;
     } else {
-      ++failed;
-      std::printf("FAILED %s (%d checks)\n", test.name, failuresOfTest);
+      ++failed_;
+      std::printf("FAILED %s (%d checks)\n", name, failuresOfTest);
     }
     std::fflush(stdout);
   }
-  std::printf("%d passed, %d failed\n", passed, failed);
-  return failed == 0 && passed > 0 ? 0 : 1;
+
+  // The exit code.
+  int close() const {
+    std::printf("%d passed, %d failed\n", passed_, failed_);
+    return failed_ == 0 && passed_ > 0 ? 0 : 1;
+  }
+
+ private:
+  int passed_ = 0;
+  int failed_ = 0;
+};
+
+int run(int argc, char** argv) {
+  Tally tally;
+  for (const Test& test : allTests()) {
+    if (isWanted(test, argc, argv)) tally.run(test.name, test.file, test.body);
+  }
+  return tally.close();
+}
+
+int replay(const char* folder) {
+  Tally tally;
+  eachInput(folder, [&](const std::string& path, const std::function<void()>& body) {
+    tally.run(path.c_str(), path.c_str(), body);
+  });
+  return tally.close();
 }
 
 }  // namespace ctc::test
@@ -84,5 +109,6 @@ int main(int argc, char** argv) {
     for (int i = 0; i < isas.count; ++i) std::printf("%s\n", isas.names[i]);
     return 0;
   }
+  if (argc == 3 && std::strcmp(argv[1], "--replay") == 0) return ctc::test::replay(argv[2]);
   return ctc::test::run(argc, argv);
 }

@@ -1,19 +1,20 @@
-// Opens what `node-ctc eval` is given and checks that it belongs together.
+// Opens what an evaluation is given and checks that it belongs together.
 
-import { Writing } from '../eval/reference.js';
-import { openRows } from '../eval/rows.js';
-import type { RunOptions } from '../eval/run.js';
-import { settingsOf } from '../eval/settings.js';
-import type { StreamOptions } from '../eval/stream.js';
 import { fileError } from '../io/file.js';
 import { openStream } from '../io/jsonlStream.js';
 import { type ArraySource, openSource } from '../io/openSource.js';
 import { readTokens, type Tokens } from '../io/tokens.js';
-import { UsageError } from './exit.js';
+import { count } from './evaluate.js';
 import { checkTokens, chooseBlank } from './model.js';
-import { count } from './terminal.js';
+import { Writing } from './reference.js';
+import { openRows } from './rows.js';
+import type { RunOptions } from './run.js';
+import { settingsOf } from './settings.js';
+import type { StreamOptions } from './stream.js';
+import { UsageError } from './usage.js';
 
-interface Given {
+/** What is asked of an evaluation besides its files. */
+export interface Given {
   tokens: string;
   blank?: number;
   layout: 'TNC' | 'NTC';
@@ -26,7 +27,7 @@ interface Given {
   threads?: number;
 }
 
-type Inputs = Pick<RunOptions, 'source' | 'rows' | 'settings' | 'engine'>;
+export type Inputs = Pick<RunOptions, 'source' | 'rows' | 'settings' | 'engine'>;
 type StreamInputs = Pick<StreamOptions, 'stream' | 'choices' | 'engine' | 'checkClasses'>;
 
 /** Throws `ERR_CTC_FILE` and UsageError. */
@@ -35,7 +36,7 @@ export async function openInputs(
   manifest: string,
   options: Given,
   warn: (message: string) => void,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<Inputs> {
   const { layout, array, bfloat16, idColumn } = options;
   const tokens = await readTokens(options.tokens);
@@ -73,7 +74,7 @@ function chooseModel(
   tokens: Tokens,
   classes: number,
   { blank: given, input, layout, array, wordDelimiter, worst, threads }: Given,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Pick<StreamInputs, 'engine' | 'choices'> {
   const { symbols } = tokens;
   const blank = chooseBlank(tokens, classes, given);

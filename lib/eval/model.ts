@@ -1,9 +1,9 @@
-// What the command line is told about a model: its symbols and its blank.
+// What is told about a model: its symbols and its blank.
 
 import { fileError } from '../io/file.js';
 import type { Tokens } from '../io/tokens.js';
-import { UsageError } from './exit.js';
-import { count } from './terminal.js';
+import { count } from './evaluate.js';
+import { UsageError } from './usage.js';
 
 /** Throws `ERR_CTC_FILE` where the tokens are not those of the `classes` of `path`. */
 export function checkTokens(tokens: Tokens, classes: number, path: string): void {

@@ -1,0 +1,208 @@
+// Evaluations as jobs on a real Redis server.
+
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { JobEvent, RunSpec } from '../lib/queue/index.js';
+import { Scratch } from './io.helpers.js';
+import { makeCase, run } from './support/evalCase.js';
+import {
+  assertSame,
+  catchInTheMiddle,
+  isJob,
+  slowly,
+  specOf,
+  TestQueue,
+} from './support/queueWorkers.js';
+import { needRedis, RedisServer } from './support/redis.js';
+
+describe('node-ctc queue', function () {
+  this.timeout(120_000);
+  const scratch = new Scratch();
+  const given = makeCase(scratch, { utterances: 6000 });
+  const whole = join(scratch.folder, 'whole');
+  const spec = (out: string, shards: number, more: Partial<RunSpec> = {}): RunSpec => ({
+    ...specOf(given),
+    out: join(scratch.folder, out),
+    shards,
+    ...more,
+  });
+  let redis: RedisServer;
+  let queue: TestQueue;
+  let names = 0;
+
+  before(async function () {
+    needRedis(this);
+    redis = await RedisServer.start();
+    const { code, err } = await run([...given.args, '--out', whole]);
+    assert.deepEqual([code, err], [0, '']);
+  });
+  beforeEach(() => {
+    queue = new TestQueue(redis.url, `test-${names++}`);
+  });
+  afterEach(() => queue.killAll());
+  after(async () => {
+    await redis?.remove();
+    scratch.remove();
+  });
+
+  it('three workers, one killed in the middle of a shard: the bytes of one run, merged once', async () => {
+    const out = join(scratch.folder, 'three');
+    const args = [...given.args.slice(1), '--out', out, '--shards', '6'];
+    const { code, out: told, err } = await queue.run('add', args);
+    assert.deepEqual([code, err], [0, '']);
+    const added = JSON.parse(told);
+    assert.deepEqual(
+      [added.type, added.state, added.shards, added.utterances, added.out],
+      ['run', 'added', 6, 6000, out],
+    );
+    const team = [0, 1, 2].map(() => queue.work('--drain', ...slowly));
+    const { worker: victim, shard } = await catchInTheMiddle(team, out, 6);
+    victim.child.kill('SIGKILL');
+    for (const worker of team) {
+      assert.equal(await worker.ended, worker === victim ? null : 0, worker.err());
+    }
+    assertSame(out, whole);
+
+    const events = team.flatMap((worker) => worker.events);
+    const merges = events.filter((event) => event.type === 'merge') as JobEvent[];
+    assert.deepEqual(
+      merges.map(({ state }) => state),
+      ['started', 'done'],
+    );
+    const started = events.filter((event) => isJob(event, 'shard', 'started'));
+    const times = [0, 1, 2, 3, 4, 5].map((i) => started.filter((each) => each.shard === i).length);
+    assert.deepEqual(
+      times,
+      [0, 1, 2, 3, 4, 5].map((i) => (i === shard ? 2 : 1)),
+    );
+    // It was not evaluated again from its beginning.
+    const timings = readFileSync(join(out, `shard-0000${shard}-of-00006.timings.json`), 'utf8');
+    assert.ok(JSON.parse(timings).resumedAfter > 0, timings);
+
+    const waited = await queue.run('status', ['--wait', '--strict']);
+    assert.deepEqual([waited.code, waited.err], [0, '']);
+    const { state, done, counts, statuses } = JSON.parse(waited.out);
+    assert.deepEqual([state, done, counts.complete, statuses], ['complete', 6000, 6, { ok: 6000 }]);
+    assert.equal((await queue.add(spec('three', 6))).state, 'complete');
+  });
+
+  it('a merge that is done again, or was cut off, changes nothing', async () => {
+    const { run: id, out } = await queue.add(spec('again', 2));
+    assert.deepEqual((await queue.drain()).report, { shards: 2, merged: 1, failed: 0 });
+    const { mtimeMs } = statSync(join(out, 'results.jsonl'));
+    for (const cutOff of [false, true]) {
+      if (cutOff) rmSync(join(out, 'summary.json'));
+      await queue.use('runs', async (runs) => (await runs.getJob(id))!.retry('completed'));
+      assert.deepEqual((await queue.drain()).report, { shards: 0, merged: 1, failed: 0 });
+      assertSame(out, whole);
+      assert.equal(statSync(join(out, 'results.jsonl')).mtimeMs === mtimeMs, !cutOff);
+    }
+  });
+
+  it('a run that is added again is left as it is; its folder belongs to it', async () => {
+    const { run: id, out } = await queue.add(spec('same', 3));
+    const again = await queue.add(spec('same', 3));
+    assert.deepEqual([again.run, again.state], [id, 'present']);
+    assert.equal((await queue.status()).length, 1);
+
+    await assert.rejects(queue.add(spec('same', 4)), {
+      code: 'ERR_CTC_INVALID_ARG_VALUE',
+      message: new RegExp(`same is the folder of run ${id}, which is in the queue: .*--overwrite`),
+    });
+    const replaced = await queue.add(spec('same', 4), { overwrite: true });
+    const [status, ...more] = await queue.status();
+    assert.deepEqual([status!.run, status!.counts.waiting, more], [replaced.run, 4, []]);
+    assert.deepEqual(await queue.status(replaced.run.slice(0, 6)), [status]);
+    await queue.drain();
+    assertSame(out, whole);
+
+    // What another run has left on the disk counts, too.
+    const other = new TestQueue(redis.url, `${queue.name}-other`);
+    await assert.rejects(
+      other.add(spec('same', 5)),
+      /is of another run: there are 4 shards in it; --overwrite/,
+    );
+    await assert.rejects(
+      other.add(spec('same', 4, { worst: 3 })),
+      /is of another run: worst was 10 and is 3; --overwrite/,
+    );
+    assert.equal((await other.add(spec('same', 4))).state, 'complete');
+    await other.add(spec('same', 4, { worst: 3 }), { overwrite: true });
+    assert.deepEqual(readdirSync(out), []);
+  });
+
+  it('results that were taken away are made again', async () => {
+    const { run: id, out } = await queue.add(spec('lost', 2));
+    await queue.drain();
+    rmSync(out, { recursive: true });
+    const again = await queue.add(spec('lost', 2));
+    assert.deepEqual([again.run, again.state], [id, 'added']);
+    await queue.drain();
+    assertSame(out, whole);
+  });
+
+  it('a shard whose file cannot be read is tried again, then has failed; --retry puts it back', async () => {
+    const quick = { attempts: 2, retrySeconds: 0.1 };
+    const { out } = await queue.add(spec('failing', 2), quick);
+    renameSync(given.data, `${given.data}.away`);
+    try {
+      const worker = queue.work('--drain');
+      assert.equal(await worker.ended, 3, worker.err());
+      const states = worker.events.map((event) => ('state' in event ? event.state : event.type));
+      assert.deepEqual(states.filter((state) => state !== 'started').sort(), [
+        'failed',
+        'failed',
+        'retrying',
+        'retrying',
+      ]);
+      const waited = await queue.run('status', ['--wait']);
+      assert.equal(waited.code, 3);
+      const { state, counts, shards } = JSON.parse(waited.out);
+      assert.deepEqual([state, counts.failed], ['failed', 2]);
+      const reason = `${given.data}: no such file. Check the path`;
+      assert.deepEqual([shards[0].reason, shards[0].failures], [reason, 2]);
+      const shown = await run(['queue', 'status', '--redis', redis.url, '--queue', queue.name]);
+      assert.equal(shown.code, 0);
+      assert.match(shown.out, /^[0-9a-f]{12} {2}failed {2}\/.*\nutterances {2}0\/6000 \(0%\)\n/);
+      assert.ok(shown.out.includes(`  shard     1  failed    ${reason}\n`), shown.out);
+    } finally {
+      renameSync(`${given.data}.away`, given.data);
+    }
+    assert.equal((await queue.add(spec('failing', 2), quick)).failed, 2);
+    assert.equal((await queue.add(spec('failing', 2), { retry: true })).retried, 2);
+    assert.deepEqual((await queue.drain()).report, { shards: 2, merged: 1, failed: 0 });
+    assertSame(out, whole);
+  });
+
+  it('files that changed since the run was added are not evaluated', async () => {
+    const manifest = scratch.write(readFileSync(given.manifest), 'manifest.jsonl');
+    const { out } = await queue.add(spec('changed', 1, { manifest }));
+    scratch.write(readFileSync(manifest, 'utf8').replace('utt-7"', 'utt-x"'), 'manifest.jsonl');
+    const { report, events } = await queue.drain();
+    assert.deepEqual(report, { shards: 0, merged: 0, failed: 1 });
+    const [event] = events.filter((each) => isJob(each, 'shard', 'failed'));
+    assert.match(event!.reason!, /^the files have changed since .*: the manifest is another$/);
+    assert.ok(!existsSync(join(out, 'results.jsonl')));
+  });
+
+  it('merges into the asked format, and says which utterances were faulty', async () => {
+    const own = makeCase(scratch, { utterances: 30 }, (n, fields) =>
+      n === 7 ? { ...fields, text: 'z' } : fields,
+    );
+    const { out } = await queue.add(spec('csv', 4, { ...specOf(own), format: 'csv' }));
+    await queue.drain();
+    assert.equal((await run([...own.args, '--out', `${out}-1`, '--format', 'csv'])).code, 0);
+    assertSame(out, `${out}-1`, ['results.csv', 'summary.json']);
+    const { code, out: text } = await queue.run('status', ['--strict']);
+    assert.equal(code, 1);
+    assert.deepEqual(JSON.parse(text).statuses, { ok: 29, 'unknown-symbol': 1 });
+  });
+
+  it('more shards than utterances', async () => {
+    const own = makeCase(scratch, { utterances: 3 });
+    const { out } = await queue.add(spec('few', 8, specOf(own)));
+    assert.deepEqual((await queue.drain()).report, { shards: 8, merged: 1, failed: 0 });
+    assert.equal(readFileSync(join(out, 'results.jsonl'), 'utf8').split('\n').length, 4);
+  });
+});

@@ -1,0 +1,261 @@
+// Workers that are stopped, frozen, or lose Redis, and commands that cannot work.
+
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'bullmq';
+import { type RunSpec, removeRun, work } from '../lib/queue/index.js';
+import { Scratch } from './io.helpers.js';
+import { makeCase, run } from './support/evalCase.js';
+import {
+  assertSame,
+  catchInTheMiddle,
+  isJob,
+  slowly,
+  specOf,
+  TestQueue,
+  until,
+} from './support/queueWorkers.js';
+import { freePort, needRedis, RedisServer } from './support/redis.js';
+
+describe('workers of node-ctc queue', function () {
+  this.timeout(120_000);
+  const scratch = new Scratch();
+  const given = makeCase(scratch, { utterances: 6000 });
+  const whole = join(scratch.folder, 'whole');
+  const spec = (out: string, shards: number): RunSpec => ({
+    ...specOf(given),
+    out: join(scratch.folder, out),
+    shards,
+  });
+  let redis: RedisServer;
+  let queue: TestQueue;
+  let names = 0;
+
+  before(async function () {
+    needRedis(this);
+    redis = await RedisServer.start();
+    const { code, err } = await run([...given.args, '--out', whole]);
+    assert.deepEqual([code, err], [0, '']);
+  });
+  beforeEach(() => {
+    queue = new TestQueue(redis.url, `worker-${names++}`);
+  });
+  afterEach(() => queue.killAll());
+  after(async () => {
+    await redis?.remove();
+    scratch.remove();
+  });
+
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    it(`${signal} gives the shard back, with what is done of it`, async () => {
+      const { run: id, out } = await queue.add(spec(signal, 2));
+      const worker = queue.work(...slowly);
+      await catchInTheMiddle([worker], out, 2);
+      await assert.rejects(removeRun(id, queue.place), {
+        code: 'ERR_CTC_INVALID_ARG_VALUE',
+        message: new RegExp(
+          `^run ${id} is being worked on \\(.*:${worker.child.pid}\\): stop 1 worker`,
+        ),
+      });
+      worker.child.kill(signal);
+      worker.child.kill('SIGCONT');
+      assert.equal(await worker.ended, code);
+      assert.equal(worker.err(), 'interrupted\n');
+      assert.ok(isJob(worker.events.at(-1)!, 'shard', 'returned'));
+      const [{ counts } = assert.fail()] = await queue.status();
+      assert.deepEqual([counts.active, counts.failed], [0, 0]);
+
+      // Taken out of the queue and added again, the run goes on as well.
+      await removeRun(id.slice(0, 8), queue.place);
+      assert.deepEqual(await queue.status(), []);
+      assert.equal((await queue.add(spec(signal, 2))).state, 'added');
+      await queue.drain();
+      assertSame(out, whole);
+    });
+  }
+
+  it('a worker that was frozen notices that its shard went to another', async () => {
+    const { out } = await queue.add(spec('frozen', 2));
+    const frozen = queue.work('--drain', ...slowly);
+    const { shard } = await catchInTheMiddle([frozen], out, 2);
+    assert.deepEqual((await queue.drain()).report, { shards: 2 - shard, merged: 1, failed: 0 });
+    assertSame(out, whole);
+    frozen.child.kill('SIGCONT');
+    assert.equal(await frozen.ended, 0, frozen.err());
+    const jobs = frozen.events.filter((event) => 'state' in event && event.shard === shard);
+    assert.ok(isJob(jobs.at(-1)!, 'shard', 'lost'), JSON.stringify(frozen.events));
+    assertSame(out, whole);
+  });
+
+  it('Redis goes away in the middle: a line when it does, a line when it is back, and the work goes on', async () => {
+    const { out } = await queue.add(spec('away', 2));
+    const worker = queue.work('--drain', ...slowly);
+    await catchInTheMiddle([worker], out, 2);
+    await redis.save();
+    await redis.end();
+    worker.child.kill('SIGCONT');
+    const notices = () => worker.events.filter((event) => event.type === 'redis');
+    await until('the worker says that Redis is away', () => notices().length > 0);
+    await redis.begin();
+    assert.equal(await worker.ended, 0, worker.err());
+    assert.deepEqual(
+      notices().map((event) => ('message' in event ? event.message : '')),
+      [
+        `Redis at 127.0.0.1:${redis.port}: the connection was lost; the worker goes on when it is back`,
+        `Redis at 127.0.0.1:${redis.port} is back`,
+      ],
+    );
+    assertSame(out, whole);
+  });
+
+  it('stops while Redis is away', async () => {
+    const own = await RedisServer.start();
+    try {
+      const other = new TestQueue(own.url, 'away');
+      const { out } = await other.add(spec('away-stopped', 2));
+      const worker = other.work(...slowly);
+      await catchInTheMiddle([worker], out, 2);
+      await own.end();
+      worker.child.kill('SIGINT');
+      worker.child.kill('SIGCONT');
+      assert.equal(await worker.ended, 130, worker.err());
+      assert.equal(worker.err(), 'interrupted\n');
+    } finally {
+      await own.remove();
+    }
+  });
+
+  it('a job whose workers die more often than is allowed has failed', async () => {
+    await queue.add(spec('deadly', 1));
+    const connection = { url: redis.url };
+    const dead = new Worker(queue.name, null, { connection, lockDuration: 100 });
+    assert.ok(await dead.getNextJob('dead', { block: false }));
+    await dead.close();
+    const { report } = await queue.drain({ takeovers: 0, checkSeconds: 0.2 });
+    assert.deepEqual(report, { shards: 0, merged: 0, failed: 1 });
+    const [status] = await queue.status();
+    assert.deepEqual(
+      [status!.state, status!.shards[0]!.reason],
+      ['failed', 'its worker died or froze'],
+    );
+  });
+
+  it('paths are kept below a root, which may lie elsewhere for a worker', async () => {
+    const { out } = await queue.add(spec('rooted', 1), { root: scratch.folder });
+    const [{ out: kept } = assert.fail()] = await queue.status();
+    assert.equal(kept, 'rooted');
+    await assert.rejects(queue.drain(), {
+      code: 'ERR_CTC_QUEUE',
+      message: /^the run was added with a root, .*this worker has none/,
+    });
+    assert.equal((await queue.status())[0]!.counts.waiting, 1);
+    await queue.drain({ root: scratch.folder });
+    assertSame(out, whole);
+  });
+
+  it('a worker of another version gives the shard back and ends', async () => {
+    const { run: id } = await queue.add(spec('version', 1));
+    await queue.use('runs', async (runs) => {
+      const job = (await runs.getJob(id))!;
+      const { data } = job;
+      await job.updateData({ ...data, settings: { ...data.settings, version: '9.9.9' } });
+    });
+    const worker = queue.work();
+    assert.equal(await worker.ended, 3);
+    assert.match(
+      worker.err(),
+      new RegExp(`^error: run ${id} was added by node-ctc 9.9.9, and this worker is .*\n$`),
+    );
+    assert.equal((await queue.status())[0]!.counts.waiting, 1);
+  });
+
+  it('work() ends with the reason of its signal, and reports its progress', async () => {
+    const { out } = await queue.add(spec('signal', 1));
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const seen: number[] = [];
+    const working = work({
+      ...queue.place,
+      batchMb: 0.02,
+      signal: controller.signal,
+      onProgress({ done, total }) {
+        seen.push(done);
+        assert.equal(total, 6000);
+        if (done > 500) controller.abort(reason);
+      },
+    });
+    await assert.rejects(working, (error) => error === reason);
+    assert.ok(seen[0] === 0 && seen.at(-1)! > 500 && seen.at(-1)! < 6000, String(seen.at(-1)));
+    await assert.rejects(work({ ...queue.place, signal: controller.signal }), /enough/);
+    await queue.drain();
+    assertSame(out, whole);
+  });
+
+  describe('what cannot work ends with one line', () => {
+    const fails = async (args: string[], code: number, line: RegExp, env = {}) => {
+      const result = await run(['queue', ...args], env);
+      assert.deepEqual([result.code, result.out], [code, '']);
+      assert.match(result.err, /^error: [^\n]*\n$/);
+      assert.match(result.err, line);
+    };
+
+    it('a bad URL, which may hold a password', () =>
+      fails(
+        ['status', '--redis', 'redis//:secret@host'],
+        2,
+        /is no URL like redis:\/\/(?!.*secret)/,
+      ));
+
+    it('nothing that listens, from the environment', async () => {
+      const port = await freePort();
+      const env = { REDIS_URL: `redis://user:secret@127.0.0.1:${port}` };
+      await fails(
+        ['work'],
+        3,
+        new RegExp(`Redis at 127.0.0.1:${port}: nothing listens there`),
+        env,
+      );
+    });
+
+    it('a wrong password', async () => {
+      await redis.use((client) => client.config('SET', 'requirepass', 'right'));
+      try {
+        const url = redis.url.replace('//', '//:wrong@');
+        await fails(['status', '--redis', url], 3, /the user or password is missing or wrong/);
+      } finally {
+        const url = redis.url.replace('//', '//:right@');
+        await redis.use((client) => client.config('SET', 'requirepass', ''), url);
+      }
+    });
+
+    it('a package that is missing', async () => {
+      const hooks = `export async function resolve(name, context, next) {
+        if (name === 'bullmq') throw Object.assign(new Error("Cannot find package 'bullmq'"), { code: 'ERR_MODULE_NOT_FOUND' });
+        return next(name, context);
+      }`;
+      const url = `data:text/javascript,${encodeURIComponent(hooks)}`;
+      const script = scratch.write(
+        `import { register } from 'node:module';\nregister(${JSON.stringify(url)});\n`,
+        'hide.mjs',
+      );
+      const env = { NODE_OPTIONS: `--import ${pathToFileURL(script).href}` };
+      await fails(['status', '--redis', redis.url], 3, /npm install bullmq ioredis/, env);
+    });
+
+    it('files that do not fit', async () => {
+      const { data, manifest, tokens } = given;
+      const out = join(scratch.folder, 'misfit');
+      const files = ['--manifest', manifest, '--tokens', tokens, '--out', out, '--shards', '2'];
+      const redisAt = ['--redis', redis.url, '--queue', queue.name];
+      await fails(['add', data, ...files, ...redisAt], 3, /With --layout NTC they agree/);
+      await fails(['add', '-', ...files, ...redisAt], 2, /JSON Lines are read only once/);
+      assert.ok(!existsSync(out));
+      assert.deepEqual(await queue.status(), []);
+    });
+  });
+});
