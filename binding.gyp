@@ -45,10 +45,6 @@
       'dependencies': ['ctc_core'],
       'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
       'sources': ['<!@(node native/sources.cjs binding)'],
-      'conditions': [
-        # The pool's threads outlive a worker, whose end would otherwise unload the code they run.
-        ['OS!="win" and OS!="mac"', { 'ldflags': ['-Wl,-z,nodelete'] }],
-      ],
     },
   ],
   'conditions': [
@@ -85,6 +81,18 @@
           'dependencies': ['ctc_emulation', 'ctc_core'],
           'defines': ['CTC_EMULATED'],
           'sources': ['<!@(node native/sources.cjs emulationLibrary)'],
+        },
+      ],
+    }],
+    ['ctc_tests=="yes" and OS=="linux"', {
+      'targets': [
+        {
+          'target_name': 'ctc_counted',
+          'dependencies': ['ctc_core'],
+          'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
+          'sources': ['<!@(node native/sources.cjs counted)'],
+          # Its own operator new, also for what the C++ library allocates for it.
+          'ldflags': ['-Wl,-Bsymbolic', '-static-libstdc++'],
         },
       ],
     }],

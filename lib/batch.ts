@@ -2,7 +2,7 @@ import { inputForJob, plainView } from './buffers.js';
 import { resolveDevice } from './device.js';
 import { rangeError } from './errors.js';
 import { runJob, withInput } from './job.js';
-import { Code, type LossPlan, native, nativeError, outOfMemory, packLoss } from './native.js';
+import { Code, type LossPlan, native, nativeError, outOfMemory, packPlan } from './native.js';
 import {
   BUFFERS,
   type Buffers,
@@ -136,7 +136,7 @@ export type NativeCall<R> = (plan: Float64Array, labels: Int32Array, input: Arra
 /** Runs a call now. */
 export function runNow(call: BatchCall, run: NativeCall<number>): void {
   native();
-  const code = run(packLoss(call.plan), call.labels, plainView(call.plan.tensor.data));
+  const code = run(packPlan(call.plan), call.labels, plainView(call.plan.tensor.data));
   if (code !== Code.ok) throw nativeError(code);
 }
 
@@ -155,7 +155,7 @@ export async function runLater(
   try {
     const code = await runJob((job) => {
       const memory = { copyInput: from.copy, privateGradient: false, job };
-      return run(packLoss(call.plan, memory), call.labels, from.data);
+      return run(packPlan(call.plan, memory), call.labels, from.data);
     }, signal);
     if (signal?.aborted) throw signal.reason;
     if (code !== Code.ok) throw nativeError(code);

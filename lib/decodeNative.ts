@@ -35,13 +35,13 @@ interface DecodeAddon {
   closeArpa(reader: Handle<'arpa'>): number | Promise<number>;
   arpaMessage(reader: Handle<'arpa'>): string;
   arpaModel(reader: Handle<'arpa'>): Handle<'model'> | number;
-  modelInfo(model: Handle<'model'>): Float64Array;
+  modelInfo(model: Handle<'model'>): Float64Array | number;
   modelScore(
     model: Handle<'model'>,
     words: Uint8Array,
     wordEnds: Float64Array,
     boundaries: boolean,
-  ): Float64Array;
+  ): Float64Array | number;
 }
 
 type Decode<Answer> = (
@@ -159,8 +159,8 @@ export function decodeError(code: number, beamWidth: number | undefined): Error 
   return nativeError(code);
 }
 
-/** A handle, or the error that the native side answered instead. */
-export function handleOr<K extends string>(answer: Handle<K> | number): Handle<K> {
+/** A handle or an array, or the error that the native side answered instead. */
+export function answerOr<T extends object>(answer: T | number): T {
   if (typeof answer === 'number') throw nativeError(answer);
   return answer;
 }

@@ -1,4 +1,5 @@
 import { rangeError, show, typeError } from './errors.js';
+import { copyStrings } from './validate.js';
 
 /** How a class stands to words; the numbers of native/core/beam_guide.h. */
 export const Role = { inside: 0, delimiter: 1, starts: 2 } as const;
@@ -41,13 +42,10 @@ export function resolveSpelling(
       `tokens has ${tokens.length} entries; the input has ${classes} classes, the blank included`,
     );
   }
-  const given = tokens.map((token: unknown, c) => {
-    if (typeof token === 'string') return c === blank ? '' : token;
-    throw typeError(
-      'ERR_CTC_INVALID_ARG_TYPE',
-      `tokens[${c}] must be a string, not ${show(token)}`,
-    );
-  });
+  const given = copyStrings(tokens, (c, token) =>
+    typeError('ERR_CTC_INVALID_ARG_TYPE', `tokens[${c}] must be a string, not ${show(token)}`),
+  );
+  given[blank] = '';
   const fallback = given.includes(' ') ? ' ' : undefined;
   const delimiter = wordDelimiter === undefined ? fallback : (wordDelimiter ?? undefined);
   const roles = new Uint8Array(classes);

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { packageRoot } from './here.cjs';
 import { native, nativePath } from './native.js';
 
 /** Memory on a device, owned by the native side. */
@@ -46,7 +47,10 @@ function cudaLibrary(): string {
   const named = process.env[CUDA_VARIABLE];
   if (named) return resolve(named);
   const name = process.platform === 'win32' ? 'ctc_cuda.dll' : 'libctc_cuda.so';
-  return join(dirname(nativePath()), name);
+  const beside = join(dirname(nativePath()), name);
+  if (existsSync(beside)) return beside;
+  // Where `npm run build:cuda` puts it, also when the addon is a prebuilt one.
+  return join(packageRoot, 'build', 'Release', name);
 }
 
 function missing(library: string): string {

@@ -16,6 +16,7 @@ import { type Posterior, posteriors, posteriorsSync } from './posteriors.js';
 import type { TokenSpan } from './spans.js';
 import { resolveTargets } from './targets.js';
 import { resolveTensor, type TensorLike } from './tensor.js';
+import { copyStrings } from './validate.js';
 
 /** Options of {@link explainSync}. */
 export interface ExplainSyncOptions {
@@ -312,7 +313,7 @@ function resolveSymbols(value: unknown, classes: number, blank: number): readonl
   if (value === undefined) {
     return Array.from({ length: classes }, (_, label) => (label === blank ? '-' : String(label)));
   }
-  if (!Array.isArray(value) || value.some((symbol) => typeof symbol !== 'string')) {
+  if (!Array.isArray(value)) {
     throw typeError(
       'ERR_CTC_INVALID_ARG_TYPE',
       `symbols must be an array of strings, one for each class, not ${show(value)}`,
@@ -324,7 +325,9 @@ function resolveSymbols(value: unknown, classes: number, blank: number): readonl
       `symbols has ${value.length} entries; there are ${classes} classes`,
     );
   }
-  return value.slice();
+  return copyStrings(value, (c, symbol) =>
+    typeError('ERR_CTC_INVALID_ARG_TYPE', `symbols[${c}] must be a string, not ${show(symbol)}`),
+  );
 }
 
 function emissionsOf(

@@ -1,10 +1,11 @@
-import { decodeNative, type Handle, handleOr, packStrings } from './decodeNative.js';
+import { answerOr, decodeNative, type Handle, packStrings } from './decodeNative.js';
 import { numberIn } from './decodeOptions.js';
 import { Role, type Spelling } from './decodeText.js';
 import { rangeError, show, typeError } from './errors.js';
 import { resolveLexicon } from './lexicon.js';
 import { LanguageModel, modelHandle } from './lm.js';
 import { choice, flag, type RawOptions } from './options.js';
+import { copyStrings } from './validate.js';
 
 /** What guides a search, checked and made ready. */
 export interface Guide {
@@ -63,7 +64,7 @@ export function resolveGuide(
   const roles = spelling?.roles ?? new Uint8Array(classes);
   const pieces = packStrings(pieceTexts(spelling, classes, unit));
   const phrases = packStrings(hotwords?.phrases ?? []);
-  const handle = handleOr(
+  const handle = answerOr(
     decodeNative().makeGuide(
       Float64Array.of(unit === 'word' ? 0 : 1, alpha, beta, unkScore, boundary ? 1 : 0),
       roles,
@@ -177,15 +178,17 @@ function resolveHotwords(
   const letters = spelling && lettersOf(spelling);
   const isBoundary = (letter: string) => letter === ' ' && spelling?.delimiter !== undefined;
   const listed = Array.isArray(value);
-  const entries: [string, unknown, unknown][] = listed
-    ? value.map((phrase, i) => [`hotwords[${i}]`, phrase, common])
+  const entries: [string, string, unknown][] = listed
+    ? copyStrings(value, (i, phrase) =>
+        typeError(
+          'ERR_CTC_INVALID_ARG_TYPE',
+          `hotwords[${i}] must be a string, not ${show(phrase)}`,
+        ),
+      ).map((phrase, i) => [`hotwords[${i}]`, phrase, common])
     : Object.entries(value).map(([phrase, own]) => [`hotwords[${show(phrase)}]`, phrase, own]);
   const phrases: string[] = [];
   const weights: number[] = [];
   for (const [place, phrase, own] of entries) {
-    if (typeof phrase !== 'string') {
-      throw typeError('ERR_CTC_INVALID_ARG_TYPE', `${place} must be a string, not ${show(phrase)}`);
-    }
     // Between words the search sees one space, however many the caller typed.
     const text =
       spelling?.delimiter === undefined ? phrase : phrase.trim().replaceAll(/\s+/gu, ' ');

@@ -1,4 +1,4 @@
-import { decodeNative, type Handle, handleOr, packStrings } from './decodeNative.js';
+import { answerOr, decodeNative, type Handle, packStrings } from './decodeNative.js';
 import { rangeError, show, typeError } from './errors.js';
 import { checkOptions } from './options.js';
 
@@ -104,7 +104,7 @@ function makeLexicon(entries: unknown, tokens: readonly string[] | undefined, na
     // As the native side reads it: lone surrogates become U+FFFD, and words alike by that are one.
     words.push(Buffer.from(word).toString());
     if (spelling === undefined) continue;
-    labels.push(...readSpelling(spelling, `${name}[${i}]`, word, classOf));
+    readSpelling(labels, spelling, `${name}[${i}]`, word, classOf);
     ends.push(labels.length);
   }
   if (words.length === 0) {
@@ -115,7 +115,7 @@ function makeLexicon(entries: unknown, tokens: readonly string[] | undefined, na
   }
   const packed = packStrings(words);
   const spelled = ends.length > 0;
-  const handle = handleOr(
+  const handle = answerOr(
     decodeNative().makeLexicon(
       packed.bytes,
       packed.ends,
@@ -126,22 +126,27 @@ function makeLexicon(entries: unknown, tokens: readonly string[] | undefined, na
   return { handle, words: [...new Set(words)], spelled, labels: new Set(labels) };
 }
 
+/** Adds the labels that spell `word` to `labels`. */
 function readSpelling(
+  labels: number[],
   spelling: unknown,
   place: string,
   word: string,
   classOf: ReadonlyMap<string, number>,
-): number[] {
+): void {
   if (!Array.isArray(spelling) || spelling.length === 0) {
     throw typeError(
       'ERR_CTC_INVALID_ARG_TYPE',
       `${place}[1], the spelling of ${show(word)}, must be an array of tokens, not ${show(spelling)}`,
     );
   }
-  return spelling.map((unit: unknown, j) => {
+  const count = spelling.length;
+  for (let j = 0; j < count; j++) {
+    const unit: unknown = spelling[j];
     const label = typeof unit === 'string' ? classOf.get(unit) : unit;
     if (typeof label === 'number' && Number.isInteger(label) && label >= 0 && label < 2 ** 31) {
-      return label;
+      labels.push(label);
+      continue;
     }
     const remedy =
       typeof unit === 'string' && classOf.size === 0 ? 'give tokens as well' : 'correct it';
@@ -149,5 +154,5 @@ function readSpelling(
       'ERR_CTC_INVALID_LABEL',
       `${place}[1][${j}], in the spelling of ${show(word)}, is ${show(unit)}, which is no token: ${remedy}`,
     );
-  });
+  }
 }

@@ -3,10 +3,11 @@ import { open } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { createGunzip, gunzipSync } from 'node:zlib';
-import { decodeNative, type Handle, handleOr, packStrings } from './decodeNative.js';
+import { answerOr, decodeNative, type Handle, packStrings } from './decodeNative.js';
 import { ctcError, show, typeError } from './errors.js';
 import { Code, nativeError } from './native.js';
 import { checkOptions, flag, resolveSignal } from './options.js';
+import { copyStrings } from './validate.js';
 
 const handles = new WeakMap<LanguageModel, Handle<'model'>>();
 const PIECE = 1 << 20;
@@ -28,7 +29,7 @@ export class LanguageModel {
   /** @internal */
   constructor(handle: Handle<'model'>) {
     handles.set(this, handle);
-    const [order, words, ngrams, , , , unknown] = decodeNative().modelInfo(handle);
+    const [order, words, ngrams, , , , unknown] = answerOr(decodeNative().modelInfo(handle));
     this.order = order as number;
     this.words = words as number;
     this.ngrams = ngrams as number;
@@ -41,15 +42,18 @@ export class LanguageModel {
    * model without `<unk>`.
    */
   score(sentence: readonly string[], boundaries = true): Float64Array {
-    if (!Array.isArray(sentence) || sentence.some((word) => typeof word !== 'string')) {
+    if (!Array.isArray(sentence)) {
       throw typeError(
         'ERR_CTC_INVALID_ARG_TYPE',
         `sentence must be an array of words, not ${show(sentence)}`,
       );
     }
-    const { bytes, ends } = packStrings(sentence);
+    const words = copyStrings(sentence, (i, word) =>
+      typeError('ERR_CTC_INVALID_ARG_TYPE', `sentence[${i}] must be a word, not ${show(word)}`),
+    );
+    const { bytes, ends } = packStrings(words);
     const whole = flag(boundaries, 'boundaries', true);
-    return decodeNative().modelScore(modelHandle(this), bytes, ends, whole);
+    return answerOr(decodeNative().modelScore(modelHandle(this), bytes, ends, whole));
   }
 }
 
@@ -81,7 +85,7 @@ export async function loadLanguageModel(
   const signal = resolveSignal(given.signal);
   const path = pathOf(file);
   const addon = decodeNative();
-  const reader = handleOr(addon.openArpa());
+  const reader = answerOr(addon.openArpa());
   try {
     for await (const piece of pieces(path, signal)) {
       await check(addon.feedArpa(reader, piece), reader, path);
@@ -92,7 +96,7 @@ export async function loadLanguageModel(
     throw fileError(path, error);
   }
   await check(addon.closeArpa(reader), reader, path);
-  return new LanguageModel(handleOr(addon.arpaModel(reader)));
+  return new LanguageModel(answerOr(addon.arpaModel(reader)));
 }
 
 /** As {@link loadLanguageModel}; returns when it is done. A compressed file is unpacked in memory. */
@@ -127,14 +131,14 @@ export function parseLanguageModel(text: string | Uint8Array): LanguageModel {
 
 function parse(source: Iterable<Uint8Array>, name: string): LanguageModel {
   const addon = decodeNative();
-  const reader = handleOr(addon.openArpa());
+  const reader = answerOr(addon.openArpa());
   for (const piece of source) {
     const code = addon.feedArpaSync(reader, piece);
     if (code !== Code.ok) throw readerError(code, reader, name);
   }
   const code = addon.closeArpaSync(reader);
   if (code !== Code.ok) throw readerError(code, reader, name);
-  return new LanguageModel(handleOr(addon.arpaModel(reader)));
+  return new LanguageModel(answerOr(addon.arpaModel(reader)));
 }
 
 function* fromFile(file: number, piece: Buffer, first: number): Generator<Uint8Array> {

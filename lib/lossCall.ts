@@ -87,9 +87,6 @@ export interface LossCall {
   readonly labels: Int32Array;
   readonly output: Output | undefined;
   readonly place: LossPlace;
-  /** What the native side fills: N losses, and N bytes that index into STATUSES. */
-  readonly losses: Float64Array;
-  readonly status: Uint8Array;
 }
 
 /** Checks all arguments of a call, before anything native runs. */
@@ -137,24 +134,29 @@ export function prepareLoss(
     labels,
     output,
     place,
-    losses: new Float64Array(tensor.utterances),
-    status: new Uint8Array(tensor.utterances),
   };
 }
 
 /** Statuses as the core numbers them. */
 export const STATUSES: readonly Status[] = ['ok', 'infeasible', 'nonfinite'];
 
-/** Applies the policy for infeasible utterances and the reduction to what the core computed. */
+/**
+ * Applies the policy for infeasible utterances and the reduction to what the core computed: N losses
+ * and N numbers of STATUSES in `results`, from `at` on.
+ */
 export function finishLoss(
   call: LossCall,
+  results: Float64Array,
+  at: number,
   handBack: TensorData | undefined,
 ): LossResult<TensorData> {
-  const { options, plan, losses } = call;
-  const utterances = losses.length;
+  const { options, plan } = call;
+  const utterances = plan.tensor.utterances;
+  const losses = new Float64Array(utterances);
   const status: Status[] = [];
   for (let n = 0; n < utterances; n++) {
-    const word = STATUSES[call.status[n] as number] as Status;
+    losses[n] = results[at + n] as number;
+    const word = STATUSES[results[at + utterances + n] as number] as Status;
     status.push(word);
     if (word === 'infeasible') {
       if (options.infeasible === 'throw') throw noPath(call, n);

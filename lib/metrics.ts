@@ -1,6 +1,7 @@
 import { ctcError, rangeError, show, typeError } from './errors.js';
 import { checkOptions, choice, flag, type IntegerArray } from './options.js';
 import { typedArrayName } from './tensor.js';
+import { copyNumbers } from './validate.js';
 
 /** What is counted: user-perceived characters (graphemes), or words between white space. */
 export type ErrorUnit = 'character' | 'word';
@@ -174,17 +175,7 @@ function unitsOf(
       `${name} must be a string or an array of labels, not ${show(value)}`,
     );
   }
-  const labels = Array.from(value as ArrayLike<unknown>, (label) =>
-    typeof label === 'bigint' ? Number(label) : label,
-  );
-  const wrong = labels.findIndex((label) => typeof label !== 'number');
-  if (wrong >= 0) {
-    throw typeError(
-      'ERR_CTC_INVALID_ARG_TYPE',
-      `${name}[${wrong}] must be a number, not ${show(labels[wrong])}`,
-    );
-  }
-  return labels as number[];
+  return copyNumbers(value as ArrayLike<unknown>, name);
 }
 
 function splitWords(text: string): string[] {

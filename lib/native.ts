@@ -9,20 +9,15 @@ interface Addon extends AlignAddon, DeviceAddon {
   readonly interfaceVersion: number;
   lossSync(
     plan: Float64Array,
-    labels: Int32Array,
     input: ArrayBufferView | DeviceHandle,
     gradient: ArrayBufferView | DeviceHandle | undefined,
-    losses: Float64Array,
-    status: Uint8Array,
   ): number;
-  /** Answers at once when nothing could be started. */
+  /** Reads the plan before it returns. Answers at once when nothing could be started. */
   loss(
     plan: Float64Array,
-    labels: Int32Array,
     input: ArrayBufferView | DeviceHandle,
     gradient: ArrayBufferView | DeviceHandle | undefined,
-    losses: Float64Array,
-    status: Uint8Array,
+    results: Float64Array,
   ): number | Promise<number>;
   /** A number for a job that may be cancelled, unique in this thread. */
   newJob(): number;
@@ -98,11 +93,40 @@ export interface JobMemory {
   readonly job: number;
 }
 
-/** All numbers of a call in one array: crossing into C++ costs by the argument. */
-export function packLoss(plan: LossPlan, memory?: JobMemory): Float64Array {
+/** Where a synchronous loss call's results are in its packed plan: losses, then numbers of STATUSES. */
+export function resultsAt(utterances: number): number {
+  return PLAN.header + 3 * utterances + 1;
+}
+
+// Plans of loss calls, each over and read before the next one is packed. Memory that C++ can see lies
+// outside of V8's heap: to make and to collect it takes longer than to compute a small call.
+let kept = new Float64Array(1024);
+const MOST_KEPT = 1 << 16;
+
+/** All numbers of a loss call in one array: crossing into C++ costs by the argument. */
+export function packLoss(plan: LossPlan, labels: Int32Array, memory?: JobMemory): Float64Array {
+  const begin = resultsAt(plan.tensor.utterances) + 2 * plan.tensor.utterances;
+  const length = begin + Math.ceil(labels.length / 2);
+  let packed = kept;
+  if (packed.length < length) {
+    packed = new Float64Array(2 * length);
+    if (length <= MOST_KEPT) kept = packed;
+  }
+  pack(packed, plan, memory);
+  new Int32Array(packed.buffer).set(labels, 2 * begin);
+  return packed;
+}
+
+/** The numbers of any other call, whose labels cross by themselves. */
+export function packPlan(plan: LossPlan, memory?: JobMemory): Float64Array {
+  const packed = new Float64Array(resultsAt(plan.tensor.utterances));
+  pack(packed, plan, memory);
+  return packed;
+}
+
+function pack(packed: Float64Array, plan: LossPlan, memory: JobMemory | undefined): void {
   const { tensor, inputLengths, offsets, scales } = plan;
   const utterances = tensor.utterances;
-  const packed = new Float64Array(PLAN.header + 3 * utterances + 1);
   packed[PLAN.dtype] = tensor.dtype;
   packed[PLAN.frames] = tensor.frames;
   packed[PLAN.utterances] = utterances;
@@ -119,18 +143,15 @@ export function packLoss(plan: LossPlan, memory?: JobMemory): Float64Array {
   const batchMajor = tensor.layout === 'NTC';
   packed[PLAN.gradientFrameStride] = batchMajor ? classes : utterances * classes;
   packed[PLAN.gradientUtteranceStride] = batchMajor ? tensor.frames * classes : classes;
-  if (memory !== undefined) {
-    packed[PLAN.copyInput] = memory.copyInput ? 1 : 0;
-    packed[PLAN.privateGradient] = memory.privateGradient ? 1 : 0;
-    packed[PLAN.job] = memory.job;
-  }
+  packed[PLAN.copyInput] = memory?.copyInput ? 1 : 0;
+  packed[PLAN.privateGradient] = memory?.privateGradient ? 1 : 0;
+  packed[PLAN.job] = memory?.job ?? 0;
   let at: number = PLAN.header;
   for (let n = 0; n < utterances; n++) packed[at++] = inputLengths[n] as number;
   for (let n = 0; n <= utterances; n++) packed[at++] = offsets[n] as number;
   if (scales !== undefined) {
     for (let n = 0; n < utterances; n++) packed[at++] = scales[n] as number;
   }
-  return packed;
 }
 
 let threads = 0;

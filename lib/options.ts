@@ -59,7 +59,7 @@ function unknownOption(key: string, known: ReadonlySet<string>): Error {
     near === undefined
       ? `; the options are ${[...known].sort().join(', ')}`
       : `; did you mean '${near}'?`;
-  return typeError('ERR_CTC_UNKNOWN_OPTION', `unknown option '${key}'${hint}`);
+  return typeError('ERR_CTC_UNKNOWN_OPTION', `unknown option ${show(key)}${hint}`);
 }
 
 /** The known word closest to `word`, when it is close enough to be meant. */

@@ -1,6 +1,6 @@
 import { show, typeError } from './errors.js';
 import { type IntegerArray, integer } from './options.js';
-import { integerSource } from './validate.js';
+import { copyNumbers, integerSource } from './validate.js';
 
 /**
  * The collapse map B: merges neighbouring repeats, then drops blanks. Many frame-by-frame paths
@@ -20,7 +20,7 @@ function numbersOf(value: unknown, name: string): number[] {
   if (integerSource(value, name) === undefined) {
     throw typeError('ERR_CTC_INVALID_ARG_TYPE', `${name} must be an array, not ${show(value)}`);
   }
-  return Array.from(value as ArrayLike<number | bigint>, Number);
+  return copyNumbers(value as ArrayLike<unknown>, name);
 }
 
 /**

@@ -108,7 +108,30 @@ export function wordSpans(spans: readonly TokenSpan[], delimiter: number): WordS
   if (label < 0) {
     throw typeError('ERR_CTC_INVALID_ARG_TYPE', 'delimiter must be the label between words');
   }
-  return groupWords(spans, ({ token }) => (token === label ? 'between' : 'inside'));
+  return groupWords(copySpans(spans), ({ token }) => (token === label ? 'between' : 'inside'));
+}
+
+function copySpans(spans: unknown): TokenSpan[] {
+  if (!Array.isArray(spans)) {
+    throw typeError(
+      'ERR_CTC_INVALID_ARG_TYPE',
+      `spans must be an array of spans, not ${show(spans)}`,
+    );
+  }
+  const copy: TokenSpan[] = [];
+  const count = spans.length;
+  for (let i = 0; i < count; i++) {
+    const span = spans[i] as Partial<TokenSpan> | null | undefined;
+    const numbers = [span?.token, span?.start, span?.end, span?.score];
+    if (!numbers.every((number) => typeof number === 'number')) {
+      throw typeError(
+        'ERR_CTC_INVALID_ARG_TYPE',
+        `spans[${i}] must have numbers as token, start, end and score`,
+      );
+    }
+    copy.push(span as TokenSpan);
+  }
+  return copy;
 }
 
 /** What a span is to words: part of one, the first part of one, or between two. */

@@ -208,7 +208,7 @@ function elementType(data: unknown, type: unknown, name: string): DType {
           `Buffer with type, not ${show(data)}`,
       );
   }
-  const given = typeof type === 'string' ? type : show(type);
+  const given = typeof type === 'string' ? type.slice(0, 40) : show(type);
   throw typeError(
     'ERR_CTC_INVALID_ARG_TYPE',
     `${name}.type is ${given}, which a ${tagOf.call(data)} cannot hold`,

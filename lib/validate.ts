@@ -17,6 +17,42 @@ export interface IntegerSource {
   readonly length: number;
 }
 
+/**
+ * A private copy of an array of strings, place by place: neither holes nor an enormous length get past the first
+ * entry that is none. `failure(place, entry)` makes the error.
+ */
+export function copyStrings(
+  value: readonly unknown[],
+  failure: (place: number, entry: unknown) => Error,
+): string[] {
+  const copy: string[] = [];
+  const count = value.length;
+  for (let i = 0; i < count; i++) {
+    const entry = value[i];
+    if (typeof entry !== 'string') throw failure(i, entry);
+    copy.push(entry);
+  }
+  return copy;
+}
+
+/** As `copyStrings`, for numbers; BigInts become numbers. @throws TypeError `ERR_CTC_INVALID_ARG_TYPE` */
+export function copyNumbers(value: ArrayLike<unknown>, name: string): number[] {
+  const copy: number[] = [];
+  const count = value.length;
+  for (let i = 0; i < count; i++) {
+    const entry = value[i];
+    const number = typeof entry === 'bigint' ? Number(entry) : entry;
+    if (typeof number !== 'number') {
+      throw typeError(
+        'ERR_CTC_INVALID_ARG_TYPE',
+        `${name}[${i}] must be a number, not ${show(entry)}`,
+      );
+    }
+    copy.push(number);
+  }
+  return copy;
+}
+
 /** Finds out how to read `value`; undefined when it is no array of integers. */
 export function integerSource(value: unknown, name: string): IntegerSource | undefined {
   if (Array.isArray(value)) return { numbers: value, halves: undefined, length: value.length };

@@ -46,6 +46,7 @@ const binding = [
 const tests = [
   'test/native/align.cpp',
   'test/native/align_posteriors.cpp',
+  'test/native/allocations.cpp',
   'test/native/decode.cpp',
   'test/native/fuzz/arpa.cpp',
   'test/native/fuzz/decode.cpp',
@@ -57,6 +58,7 @@ const tests = [
   'test/native/loss_case.cpp',
   'test/native/loss_kernels.cpp',
   'test/native/main.cpp',
+  'test/native/out_of_memory.cpp',
   'test/native/workspace.cpp',
 ];
 
@@ -97,6 +99,12 @@ const fuzz = [
   'test/native/loss_case.cpp',
 ];
 
+// The addon with allocations that a test counts and lets fail. For Linux.
+const counted = [
+  ...binding.filter((source) => source !== 'native/binding/addon.cpp'),
+  'test/native/counted_addon.cpp',
+];
+
 // What bench/ measures with: an addon, and a program to run under a profiler.
 const bench = ['bench/native/addon.cpp'];
 const profile = ['bench/native/profile.cpp'];
@@ -127,6 +135,7 @@ module.exports = {
   emulationTests,
   emulationLibrary,
   fuzz,
+  counted,
   bench,
   profile,
   includes,

@@ -1,6 +1,6 @@
 // Builds build/Release/ctc.node with node-gyp, without any download.
 //   --if-stale   only when a source is newer than the addon
-//   --tests      the C++ tests (build/Release/ctc_tests) as well
+//   --tests      the C++ tests (build/Release/ctc_tests) and the addons for tests as well
 //   --bench      what bench/ measures with (ctc_bench.node and ctc_profile) as well
 'use strict';
 
@@ -19,6 +19,7 @@ const EXTRAS = {
   tests: { sources: 'test/native', outputs: ['ctc_tests'] },
   bench: { sources: 'bench/native', outputs: ['ctc_bench.node', 'ctc_profile'] },
 };
+if (process.platform === 'linux') EXTRAS.tests.outputs.push('ctc_counted.node');
 // Written after each build: make leaves an addon alone that a changed source does not touch.
 const stamp = (extra) => path.join(root, 'build', extra ? `.built-${extra}` : '.built');
 

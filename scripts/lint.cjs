@@ -85,8 +85,17 @@ async function main() {
       ...includes.map((folder, i) => (i < sources.includes.length ? '-I' : '-isystem') + folder),
       ...[...sources.defines, 'CTC_EMULATED'].map((define) => `-D${define}`),
     ];
-    const lists = ['core', 'binding', 'tests', 'emulation', 'emulationTests', 'emulationLibrary'];
-    const files = [...lists, 'bench', 'profile'].flatMap((list) => sources[list]);
+    const lists = [
+      'core',
+      'binding',
+      'tests',
+      'emulation',
+      'emulationTests',
+      'emulationLibrary',
+      'counted',
+      'fuzz',
+    ];
+    const files = [...new Set([...lists, 'bench', 'profile'].flatMap((list) => sources[list]))];
     const shares = Math.max(1, os.availableParallelism());
     await Promise.all(
       Array.from({ length: shares }, (_, i) =>

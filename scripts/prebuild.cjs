@@ -2,6 +2,7 @@
 // prebuilds/<platform>-<arch>/ctc.node, stripped, tried (on its own kind of machine) and, on Linux,
 // checked to load with the C libraries that Node itself still runs on.
 //   --arch arm64   cross-builds on Linux with g++-aarch64-linux-gnu
+//   --cuda         the CUDA backend's library as well (Linux; needs nvcc, but no GPU and no driver)
 'use strict';
 
 const { spawnSync } = require('node:child_process');
@@ -9,6 +10,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
+const { buildCuda, libraryName } = require('./build-cuda.cjs');
 const { platformName } = require('./build-native.cjs');
 
 const root = path.join(__dirname, '..');
@@ -71,17 +73,37 @@ function prebuild(arch, folder = path.join(root, 'prebuilds')) {
   run(process.execPath, [require.resolve('cmake-js/bin/cmake-js'), ...args], { stdio: 'inherit' });
 
   const target = path.join(folder, name, 'ctc.node');
+  const load = `require(${JSON.stringify(target)})`;
+  return lay(path.join(root, out, 'Release', 'ctc.node'), target, tools, cross ? undefined : load);
+}
+
+/** Builds the CUDA backend's library and lays it beside the addon, where lib/deviceNative.ts looks. */
+function prebuildCuda(folder = path.join(root, 'prebuilds')) {
+  if (process.platform !== 'linux') throw new Failure('the CUDA backend is prebuilt on Linux');
+  const output = path.join(root, 'build-prebuild', 'cuda');
+  const { ok, message } = buildCuda({ output, build: `${output}-build` });
+  if (!ok) throw new Failure(message);
+  const addon = path.join(folder, platformName(), 'ctc.node');
+  const target = path.join(folder, platformName(), libraryName());
+  // Without a driver it opens and says so.
+  const load = `
+    const reason = require(${JSON.stringify(addon)}).openBackend(${JSON.stringify(target)});
+    if (reason !== undefined) throw new Error(reason);`;
+  return lay(path.join(output, libraryName()), target, '', load);
+}
+
+/** Copies a binary to `target`, strips and checks it; `load` is what Node must be able to run then. */
+function lay(built, target, tools, load) {
   fs.mkdirSync(path.dirname(target), { recursive: true });
-  fs.copyFileSync(path.join(root, out, 'Release', 'ctc.node'), target);
+  fs.copyFileSync(built, target);
   try {
     if (process.platform !== 'win32') {
       const strip = process.platform === 'darwin' ? ['-x'] : ['--strip-unneeded'];
       run(`${tools}strip`, [...strip, target]);
     }
-    const musl = name.endsWith('-musl');
-    const floor =
-      process.platform === 'linux' && !musl ? checkFloor(target, `${tools}objdump`) : [];
-    if (!cross) run(process.execPath, ['-e', `require(${JSON.stringify(target)})`]);
+    const glibc = process.platform === 'linux' && !path.dirname(target).endsWith('-musl');
+    const floor = glibc ? checkFloor(target, `${tools}objdump`) : [];
+    if (load !== undefined) run(process.execPath, ['-e', load]);
     const size = `${(fs.statSync(target).size / 1024).toFixed(0)} KiB`;
     return `${path.relative(root, target)} (${[size, ...floor].join(', ')})`;
   } catch (error) {
@@ -91,12 +113,18 @@ function prebuild(arch, folder = path.join(root, 'prebuilds')) {
   }
 }
 
-module.exports = { prebuild, versionsNeeded };
+module.exports = { prebuild, prebuildCuda, versionsNeeded };
 
 if (require.main === module) {
-  const { values } = parseArgs({ options: { arch: { type: 'string', default: process.arch } } });
+  const { values } = parseArgs({
+    options: {
+      arch: { type: 'string', default: process.arch },
+      cuda: { type: 'boolean', default: false },
+    },
+  });
   try {
     process.stdout.write(`${prebuild(values.arch)}\n`);
+    if (values.cuda) process.stdout.write(`${prebuildCuda()}\n`);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     process.stderr.write(`node-ctc: ${error.message}\n`);

@@ -1,7 +1,8 @@
 // Builds the C++ tests in other ways than `npm test` does, and runs them on every instruction set:
-//   npm run test:native -- [plain] [address] [thread] [arm64]     default: address thread
+//   npm run test:native -- [plain] [address] [thread] [valgrind] [arm64]     default: address thread
 //   address   AddressSanitizer and UndefinedBehaviorSanitizer
 //   thread    ThreadSanitizer
+//   valgrind  under valgrind's memcheck, which knows no AVX-512: AVX2 and the baseline
 //   arm64     cross-compiled, under qemu (Debian: g++-aarch64-linux-gnu, qemu-user)
 // Needs cmake. Each variant has a folder build-cmake-VARIANT of its own.
 'use strict';
@@ -15,6 +16,7 @@ const variants = {
   plain: [],
   address: ['-DCTC_SANITIZE=address,undefined'],
   thread: ['-DCTC_SANITIZE=thread'],
+  valgrind: ['-DCTC_VALGRIND=ON'],
   arm64: [`-DCMAKE_TOOLCHAIN_FILE=${path.join(__dirname, 'arm64-linux.cmake')}`],
 };
 
@@ -47,9 +49,18 @@ function test(variant) {
   if (!built) return [`${variant}: does not build`];
   const isas = isasOf(folder);
   if (!isas.includes('baseline')) return [`${variant}: does not run`];
-  return isas.flatMap((isa) => {
+  const usable = isas.filter((isa) => variant !== 'valgrind' || isa !== 'avx512');
+  return usable.flatMap((isa) => {
     process.stdout.write(`${variant}, ${isa}\n`);
-    const args = ['--test-dir', folder, '--output-on-failure', '-R', '^ctc_tests$'];
+    const args = [
+      '--test-dir',
+      folder,
+      '--output-on-failure',
+      '--timeout',
+      '7200',
+      '-R',
+      '^ctc_tests$',
+    ];
     return run('ctest', args, { NODE_CTC_ISA: isa }) ? [] : [`${variant}, ${isa}: failed`];
   });
 }

@@ -18,12 +18,16 @@ const lists = require(join(root, 'native', 'sources.cjs')) as Record<
   | 'emulation'
   | 'emulationTests'
   | 'emulationLibrary'
+  | 'fuzz'
+  | 'counted'
   | 'includes'
   | 'defines'
   | 'flags',
   string[]
 >;
 
+/** The addon that counts its allocations. */
+const counted = process.platform === 'linux' ? lists.counted : [];
 /** The CUDA backend on the processor, for the tests. */
 const emulated = [...lists.emulation, ...lists.emulationTests, ...lists.emulationLibrary];
 
@@ -63,7 +67,7 @@ function commandsIn(file: string, base: string): Map<string, Command> {
 
 // Said by node's common.gypi or by node-gyp to every addon; nothing here reads them.
 const nodesDefines =
-  /^(NODE_GYP_MODULE_NAME|USING_|V8_|BUILDING_NODE_EXTENSION|OPENSSL_|_FILE_OFFSET_BITS|_LARGEFILE_SOURCE|__STDC_FORMAT_MACROS|_GLIBCXX_USE_CXX11_ABI|_DARWIN_USE_64_BIT_INODE|ctc_(emulated_)?EXPORTS)/;
+  /^(NODE_GYP_MODULE_NAME|USING_|V8_|BUILDING_NODE_EXTENSION|OPENSSL_|_FILE_OFFSET_BITS|_LARGEFILE_SOURCE|__STDC_FORMAT_MACROS|_GLIBCXX_USE_CXX11_ABI|_DARWIN_USE_64_BIT_INODE|ctc_((emulated|counted)_)?EXPORTS)/;
 // Warnings, debugging and what the compilers of today do anyway.
 const idleFlags = /^-(W|g|M|m64$|arch|fno-omit-frame-pointer|fdiagnostics)/;
 
@@ -106,8 +110,8 @@ describe('the two builds', function () {
   it('node-gyp compiles the sources of native/sources.cjs, with its defines and flags', () => {
     // On Windows there is no emulation.
     const testing = [...lists.tests, ...(process.platform === 'win32' ? [] : emulated)];
-    const wanted = [...lists.core, ...lists.binding, ...testing];
-    assert.deepEqual([...gyp.keys()].sort(), wanted.sort());
+    const wanted = new Set([...lists.core, ...lists.binding, ...testing, ...counted]);
+    assert.deepEqual([...gyp.keys()].sort(), [...wanted].sort());
     for (const [source, { defines, includes, flags }] of gyp) {
       const knowsEmulation = process.platform !== 'win32' && testing.includes(source);
       assert.deepEqual(
@@ -158,6 +162,7 @@ describe('the two builds', function () {
         'binding',
         'tests',
         'emulation',
+        'counted',
         'includes',
         'defines',
         'flags',
@@ -170,11 +175,11 @@ describe('the two builds', function () {
   it('every native source on disk is in the list, and every listed one exists', () => {
     const listed = new Set([
       ...[...lists.core, ...lists.binding, ...lists.tests],
-      ...[...lists.cuda, ...emulated],
+      ...[...lists.cuda, ...emulated, ...lists.fuzz, ...lists.counted],
     ]);
     const found = [
       ...['native/core', 'native/cpu', 'native/binding', 'native/cuda', 'native/cuda/emulation'],
-      'test/native',
+      ...['test/native', 'test/native/fuzz'],
     ].flatMap((top) =>
       readdirSync(join(root, top))
         .filter((name) => /\.(cpp|cu)$/.test(name))

@@ -24,6 +24,7 @@ import {
   programsOf,
   promised,
 } from './support/docs.js';
+import { needOnnxruntime } from './support/onnxruntime.js';
 
 const main = join(root, 'dist/esm/cli/main.js');
 
@@ -73,6 +74,7 @@ describe('documentation', () => {
       if (skip !== undefined || (language === 'sh' && output === undefined)) continue;
       it(`${place} runs and prints what it says`, async function () {
         this.timeout(300_000);
+        if (code.includes("'onnxruntime-node'")) needOnnxruntime(this);
         const out = await run(program);
         const expected =
           output?.split('\n').filter((line) => line !== '...' && line !== '') ?? promised(code);

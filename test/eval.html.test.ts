@@ -2,10 +2,11 @@
 // browser shows, sorts and filters it.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openInputs } from '../lib/cli/evalInputs.js';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Histogram, relativeScale, unitScale } from '../lib/eval/histogram.js';
+import { openInputs } from '../lib/eval/inputs.js';
 import { Ranking } from '../lib/eval/ranking.js';
 import { type EvalRecord, emptyRecord } from '../lib/eval/record.js';
 import { evaluateShard } from '../lib/eval/run.js';
@@ -17,7 +18,7 @@ import { npyBytes, Scratch } from './io.helpers.js';
 import { dumpDom, needChromium, screenshot } from './support/chromium.js';
 import { bundledFiles } from './support/cli.js';
 import { seeded } from './support/close.js';
-import { makeCase, readLines, run } from './support/evalCase.js';
+import { makeCase, readLines, run, start } from './support/evalCase.js';
 
 const scratch = new Scratch();
 after(() => scratch.remove());
@@ -104,6 +105,17 @@ describe('the page of an evaluation', function () {
       assert.deepEqual(idsOf(page).slice(0, 3), ['sp-0006', 'sp-0009', 'sp-0015']);
       assert.match(page, /All 16 of them\./);
       assert.ok(!page.includes('>why<'));
+    });
+
+    it('marks the errors of greedy texts', () => {
+      const row = page
+        .split('\n')
+        .find((line) => line.includes('>sp-0006<') && line.startsWith('<tr'));
+      assert.match(row!, /<span>worriers coyotes<\/span><ins>(.*)<\/ins>/);
+      const greedy = /<ins>(.*)<\/ins>/.exec(row!)![1]!;
+      assert.equal(greedy.replace(/<\/?mark>/g, ''), 'wori&#39;s ciotes');
+      assert.match(greedy, /^wor<mark><\/mark>i<mark>&#39;<\/mark>s c<mark>i<\/mark>o/);
+      assert.match(page, /<span>our friend left the wheel<\/span> <i>✓<\/i>/);
     });
 
     it('loads nothing, and lets no script but its own run', () => {
@@ -321,6 +333,34 @@ describe('the page of an evaluation', function () {
       assert.equal(page, whole);
     });
 
+    it('where it is killed as it writes, again and again', async () => {
+      const out = newPath('');
+      const path = join(out, 'report.html');
+      const args = [...given.args, '--out', out, '--html', path];
+      for (const delay of [0, 20, 60, 120, 240]) {
+        const child = start([...args, '--resume']);
+        child.stdout!.resume();
+        child.stderr!.resume();
+        const closed = new Promise((resolve) => child.once('close', resolve));
+        // The page is written once the results are in their place.
+        let over = false;
+        void closed.then(() => {
+          over = true;
+        });
+        while (!over && !existsSync(join(out, 'results.jsonl'))) await sleep(1);
+        await Promise.race([sleep(delay), closed]);
+        child.kill('SIGKILL');
+        await closed;
+      }
+      // What a kill in the very moment leaves.
+      writeFileSync(join(out, '.report.html.0123456789ab.tmp'), '<html>');
+      const { code, err } = await run([...args, '--resume']);
+      assert.equal(code, 0, err);
+      assert.equal(readFileSync(path, 'utf8'), whole);
+      const files = ['report.html', 'results.jsonl', 'summary.json', 'timings.json'];
+      assert.deepEqual(readdirSync(out).sort(), files);
+    });
+
     it('where everything was done already', async () => {
       const out = newPath('');
       assert.equal((await run([...given.args, '--out', out])).code, 0);
@@ -384,7 +424,7 @@ describe('the page of an evaluation', function () {
         'in place of a folder',
         () => [...given.args, '--html', scratch.folder],
         3,
-        /cannot be written: it is a folder\. Name a file/,
+        /cannot be written: it is a folder or a device\. Name a file/,
       ],
     ];
     for (const [name, args, code, message] of refusals) {

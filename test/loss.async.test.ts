@@ -172,4 +172,29 @@ describe('the event loop', () => {
       return;
     }
   });
+
+  it('is not held up by small calls, one after another', async () => {
+    const small = { data: Float32Array.of(0.5, -0.5), shape: [1, 1, 2] };
+    const events: string[] = [];
+    setTimeout(() => events.push('timer'), 1);
+    setImmediate(() => events.push('immediate'));
+    while (events.length < 2) await ctcLoss(small, [[1]]);
+    assert.deepEqual(events.sort(), ['immediate', 'timer']);
+  });
+
+  it('a small call is computed from the numbers at the call, and an abort still rejects it', async () => {
+    const data = Float32Array.of(0.5, -0.5);
+    const call = ctcLoss({ data, shape: [1, 1, 2] }, [[1]]);
+    data.fill(NaN);
+    const expected = Math.log(Math.exp(0.5) + Math.exp(-0.5)) + 0.5;
+    assert.ok(Math.abs((await call).loss - expected) < 1e-6);
+
+    const controller = new AbortController();
+    const aborted = ctcLoss({ data: Float32Array.of(0.5, -0.5), shape: [1, 1, 2] }, [[1]], {
+      signal: controller.signal,
+    });
+    const reason = new Error('enough');
+    controller.abort(reason);
+    await assert.rejects(aborted, (error) => error === reason);
+  });
 });

@@ -3,7 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -85,7 +93,7 @@ describe('the package', function () {
       /^lib\/[\w/.-]+\.c?ts$/,
       /^native\/(sources\.cjs|(include\/ctc|core|cpu|cuda|binding|portable)\/[\w.-]+\.(h|cpp|inl|cu|cuh))$/,
       /^docs\/(guides\/)?[\w-]+\.md$/,
-      /^prebuilds\/(README\.md|[a-z0-9-]+\/ctc\.node)$/,
+      /^prebuilds\/(README\.md|[a-z0-9-]+\/(ctc\.node|libctc_cuda\.so))$/,
       /^scripts\/(install|build-native|build-cuda|headers|stale)\.cjs$/,
       /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|CMakeLists\.txt|binding\.gyp)$/,
     ];
@@ -103,6 +111,34 @@ describe('the package', function () {
       binding: string[];
     };
     for (const source of [...core, ...binding]) assert.ok(paths.includes(source), source);
+  });
+
+  it('takes as much room as prebuilds/README.md says', () => {
+    const text = readFileSync(join(root, 'prebuilds', 'README.md'), 'utf8');
+    const stated = new Map(
+      [...text.matchAll(/^\| `?([^|`]+)`? \| ([\d.]+) MB/gm)].map((row) => [
+        row[1]!,
+        Number(row[2]),
+      ]),
+    );
+    const total = (wanted: (path: string) => boolean) =>
+      packed.files.filter(({ path }) => wanted(path)).reduce((sum, { size }) => sum + size, 0);
+    const isBinary = (path: string) => /\.(node|so)$/.test(path);
+    const sizes = {
+      'linux-x64/ctc.node': total((path) => path === 'prebuilds/linux-x64/ctc.node'),
+      'everything else': total((path) => !isBinary(path)),
+    };
+    for (const [what, bytes] of Object.entries(sizes)) {
+      // Another platform's addon is not in this package.
+      if (bytes === 0) continue;
+      const megabytes = stated.get(what);
+      assert.ok(megabytes !== undefined, `prebuilds/README.md does not say how large ${what} is`);
+      const off = Math.abs(bytes / 1e6 - megabytes) / megabytes;
+      assert.ok(
+        off < 0.1,
+        `${what} takes ${bytes} bytes, and prebuilds/README.md says ${megabytes} MB`,
+      );
+    }
   });
 
   it('has no fault that publint knows', async () => {
@@ -146,6 +182,17 @@ describe('the package', function () {
       assert.match(run(command, ['--version'], consumer), /^\d+\.\d+\.\d+\n$/);
       assert.match(run(command, ['info'], consumer), /prebuilds/);
     }
+  });
+
+  it('names the packages that a page needs, before anything is evaluated', () => {
+    const command = join(consumer, 'node_modules', '.bin', 'node-ctc');
+    const args = ['eval', 'x.npy', '--manifest', 'x', '--tokens', 'x', '--html', 'x.html'];
+    const { status, stderr } = spawnSync(command, args, { cwd: consumer, encoding: 'utf8' });
+    assert.equal(status, 3);
+    assert.equal(
+      stderr,
+      'error: x.html: The page needs the packages @observablehq/plot and linkedom, which are not installed. Install: npm install @observablehq/plot linkedom\n',
+    );
   });
 
   it('has types for both module systems', () => {

@@ -116,6 +116,12 @@ describe("a job's lock", () => {
     const lease = new Lease(long, () => assert.fail('asked'));
     await lease.check();
     lease.end();
+    // It was taken before this process was stopped for a while.
+    let asked = 0;
+    const old = new Lease(long, async () => ++asked > 0, Date.now() - long);
+    await old.check();
+    assert.equal(asked, 1);
+    old.end();
   });
 
   it('is asked for when it is old; nothing is written until the answer is there', async () => {

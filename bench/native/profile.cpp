@@ -1,7 +1,8 @@
 // One batch of random logits, for a profiler: ctc_profile T N C L repeat [loss] [logprobs]
-// [threads=K] [float16 | bfloat16]. Prints processor and wall time of a repetition, least and
-// median. With repeat 0 only the inputs are made, so that two runs' difference in instructions is
-// the loss's own.
+// [threads=K] [float16 | bfloat16] [ceiling]. Prints processor and wall time of a repetition, least
+// and median. With repeat 0 only the inputs are made, so that two runs' difference in instructions
+// is the loss's own. With `ceiling`, what K threads gain over one, beside what the machine allows:
+// K independent calls at once, one thread each.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -11,23 +12,76 @@
 #include <random>
 #include <vector>
 
+#include "core/pool.h"
 #include "cpu/dispatch.h"
 #include "cpu/float16.h"
 #include "ctc/loss.h"
 
+namespace {
+
+using Values = std::vector<double>;
+
+double median(Values values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+template <class Work>
+double wallMs(Work work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
+  return spent.count() * 1e3;
+}
+
+// Runs of one thread, of independent calls at once and of `problem`'s threads, in turn. The calls
+// read the same input and write where nobody else does.
+void printCeiling(const ctc::LossProblem& problem, size_t outputBytes, long repeat) {
+  const int32_t threads = problem.execution.threads;
+  const auto utterances = static_cast<size_t>(problem.input.utterances);
+  std::vector<ctc::LossProblem> alone(static_cast<size_t>(threads), problem);
+  std::vector<std::vector<char>> outputs(alone.size(), std::vector<char>(outputBytes));
+  std::vector<Values> losses(alone.size(), Values(utterances));
+  std::vector<std::vector<ctc::Status>> status(alone.size(), std::vector<ctc::Status>(utterances));
+  for (size_t i = 0; i < alone.size(); ++i) {
+    alone[i].execution.threads = 1;
+    if (outputBytes > 0) alone[i].gradient.data = outputs[i].data();
+    alone[i].losses = losses[i].data();
+    alone[i].status = status[i].data();
+  }
+  Values one, gain, most;
+  for (long round = -1; round < repeat; ++round) {
+    const double single = wallMs([&] { ctc::loss(alone[0]); });
+    const double atOnce = wallMs([&] {
+      ctc::parallelFor(threads, threads,
+                       [&](int64_t i, int) { ctc::loss(alone[static_cast<size_t>(i)]); });
+    });
+    const double shared = wallMs([&] { ctc::loss(problem); });
+    if (round < 0) continue;
+    one.push_back(single);
+    gain.push_back(single / shared);
+    most.push_back(threads * single / atOnce);
+  }
+  std::printf("%s: one thread %.3f ms; %d threads gain %.2f, independent calls at once %.2f\n",
+              ctc::activeIsa(), median(one), threads, median(gain), median(most));
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   if (argc < 6) {
-    std::fprintf(stderr, "usage: ctc_profile T N C L repeat [loss] [logprobs] [threads=K]\n");
+    std::fprintf(stderr, "usage: ctc_profile T N C L repeat [options]\n");
     return 2;
   }
   const int64_t frames = std::atoll(argv[1]), utterances = std::atoll(argv[2]);
   const int64_t classes = std::atoll(argv[3]), labelCount = std::atoll(argv[4]);
   const long repeat = std::atol(argv[5]);
-  bool gradient = true;
+  bool gradient = true, ceiling = false;
   ctc::DType dtype = ctc::DType::float32;
   ctc::LossProblem problem;
   for (int i = 6; i < argc; ++i) {
     if (std::strcmp(argv[i], "loss") == 0) gradient = false;
+    if (std::strcmp(argv[i], "ceiling") == 0) ceiling = true;
     if (std::strcmp(argv[i], "logprobs") == 0) problem.inputKind = ctc::Input::logProbs;
     if (std::strcmp(argv[i], "float16") == 0) dtype = ctc::DType::float16;
     if (std::strcmp(argv[i], "bfloat16") == 0) dtype = ctc::DType::bfloat16;
@@ -65,21 +119,23 @@ int main(int argc, char** argv) {
   if (gradient) problem.gradient = {output.data(), utterances * classes, classes};
   problem.losses = losses.data();
   problem.status = status.data();
-  std::vector<double> times, walls;
+  if (ceiling) {
+    printCeiling(problem, output.size(), repeat);
+    return 0;
+  }
+  Values times, walls;
   for (long i = 0; i < repeat; ++i) {
-    const auto start = std::chrono::steady_clock::now();
     const std::clock_t begin = std::clock();
-    if (ctc::loss(problem) != ctc::Result::ok) return 1;
+    bool ok = false;
+    walls.push_back(wallMs([&] { ok = ctc::loss(problem) == ctc::Result::ok; }));
+    if (!ok) return 1;
     times.push_back(static_cast<double>(std::clock() - begin) * 1e3 / CLOCKS_PER_SEC);
-    const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
-    walls.push_back(wall.count() * 1e3);
   }
   if (times.empty()) return 0;
   double sum = 0;
   for (const double loss : losses) sum += loss;
-  std::sort(times.begin(), times.end());
-  std::sort(walls.begin(), walls.end());
   std::printf("%s: %.4f ms at least, median %.4f; wall %.4f, %.4f; loss %.9g\n", ctc::activeIsa(),
-              times[0], times[times.size() / 2], walls[0], walls[walls.size() / 2], sum);
+              *std::min_element(times.begin(), times.end()), median(times),
+              *std::min_element(walls.begin(), walls.end()), median(walls), sum);
   return 0;
 }

@@ -12,11 +12,12 @@ export default async function calls({ ctc, addon, report, seconds }) {
       into: timed(() => ctc.ctcLossSync(input, targets, { gradient })),
       alone: timed(() => ctc.ctcLossSync(input, targets, { gradient: false })),
       async: timedAsync(() => ctc.ctcLoss(input, targets)),
+      job: timedAsync(() => ctc.ctcLoss(input, targets, { buffers: 'borrow' })),
       nothing: timedAsync(() => addon.nothing()),
     },
     { seconds: 2 * seconds, most: 200, sampleSeconds: 0.005 },
   );
-  const over = times.async.map((time, i) => time - times.nothing[i]);
+  const over = (key) => times[key].map((time, i) => time - times.nothing[i]);
   const row = (name, key, values) => [
     name,
     spread(report.add(`calls/${key}`, measure(values, 'us', 1e6))),
@@ -29,8 +30,10 @@ export default async function calls({ ctc, addon, report, seconds }) {
       row('ctcLossSync, gradient into an array', 'into', times.into),
       row('ctcLossSync, loss alone', 'alone', times.alone),
       row('ctcLoss, awaited', 'async', times.async),
+      row("ctcLoss on another thread (buffers: 'borrow')", 'job', times.job),
       row('an empty async work item, awaited', 'nothing', times.nothing),
-      row('ctcLoss over the empty item', 'asyncOverNothing', over),
+      row('ctcLoss over the empty item', 'asyncOverNothing', over('async')),
+      row('ctcLoss on another thread over the empty item', 'jobOverNothing', over('job')),
     ],
   );
 }

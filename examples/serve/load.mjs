@@ -107,7 +107,7 @@ async function saturate(url) {
   const samples = [];
   const sampling = setInterval(
     () => metricsOf(url).then((sample) => samples.push(sample)),
-    Math.min(1000, (seconds * 1000) / 4),
+    (seconds * 1000) / 12,
   );
   const result = await run;
   clearInterval(sampling);
@@ -188,7 +188,7 @@ answered and right   ${served.right} (${Math.round(served.right / seconds)} a se
 refused, to retry    ${served.busy}
 cut off at the end   ${unseen}
 latency              median ${latency.p50} ms, 99% ${latency.p99} ms (refused ones included)
-event-loop delay     99% ${ms(median(delays))} in the median second, ${ms(delay)} in the worst; the timer's own 10 ms included
+event-loop delay     99% ${ms(median(delays))} in the median ${seconds / 12} s, ${ms(delay)} in the worst; 10 ms of it are the timer's own
 resident memory      ${mb(early)} in the first third, ${mb(late)} in the last
 SIGTERM              ${stopped.inFlight} requests in flight, ${stopped.answered} answered after it; exit code ${stopped.code}
 wrong                ${tally.wrong}

@@ -202,10 +202,10 @@ async function runStream(
   }
 }
 
-async function openPage({ html }: EvalOptions): Promise<Page | undefined> {
+async function openPage({ html, out }: EvalOptions): Promise<Page | undefined> {
   if (html === undefined) return undefined;
   const { Page } = await import('../eval/page.js');
-  return Page.open(html);
+  return Page.open(html, out);
 }
 
 /** Whether the outputs come with their texts, one utterance a line. */

@@ -2,6 +2,7 @@
 
 import { type Command, Option } from 'commander';
 import type { Format } from '../eval/formats.js';
+import type { Page } from '../eval/page.js';
 import { UsageError } from './exit.js';
 
 interface MergeOptions {
@@ -53,12 +54,17 @@ async function run(folders: string[], options: MergeOptions): Promise<void> {
   ]);
   try {
     const { out = folders[0]!, format, html, overwrite, json } = options;
-    const page =
-      html === undefined ? undefined : await (await import('../eval/page.js')).Page.open(html);
+    const page = await openPage(html, out);
     const warn = report.showWarning;
     const merged = await mergeShards({ folders, out, format, overwrite, page, warn });
     report.showResult({ ...merged, already: false }, { json, html });
   } catch (error) {
     throw error instanceof RunConflict ? new UsageError(error.message) : error;
   }
+}
+
+async function openPage(html: string | undefined, out: string): Promise<Page | undefined> {
+  if (html === undefined) return undefined;
+  const { Page } = await import('../eval/page.js');
+  return Page.open(html, out);
 }

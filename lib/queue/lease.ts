@@ -8,15 +8,17 @@ export class Lease {
   readonly #extend: () => Promise<boolean>;
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
-  #held = now();
+  #held: Moment;
   #pending: Promise<void> | undefined;
 
   /**
    * A lock that was just taken and lasts `milliseconds`. It is extended until `end`.
    *
    * @param extend - Extends it from now on; false where it is no longer this process's.
+   * @param taken - When it was taken, by `Date.now()`. Default: now.
    */
-  constructor(milliseconds: number, extend: () => Promise<boolean>) {
+  constructor(milliseconds: number, extend: () => Promise<boolean>, taken = Date.now()) {
+    this.#held = { ...now(), wall: taken };
     this.#milliseconds = milliseconds;
     this.#extend = extend;
     this.#timer = setInterval(() => void this.#renew().catch(() => {}), milliseconds / 3);
@@ -69,7 +71,12 @@ export class Lease {
   }
 }
 
-function now(): { monotonic: number; wall: number } {
+interface Moment {
+  monotonic: number;
+  wall: number;
+}
+
+function now(): Moment {
   return { monotonic: performance.now(), wall: Date.now() };
 }
 

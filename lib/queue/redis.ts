@@ -90,16 +90,21 @@ export async function withQueues<R>(
   try {
     return await task(queues);
   } catch (error) {
-    throw isOwn(error) ? error : redisError(queues.place, error);
+    throw isOfRedis(error) ? redisError(queues.place, error) : error;
   } finally {
     await queues.close().catch(() => {});
   }
 }
 
-/** Errors with a code of this package, and of an abort, which stay as they are. */
-function isOwn(error: unknown): boolean {
-  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
-  return name === 'AbortError' || (typeof code === 'string' && code.startsWith('ERR_CTC_'));
+/** Whether an error is of ioredis or of its socket, and none of this package's or of its caller's. */
+function isOfRedis(error: unknown): boolean {
+  if (error instanceof DOMException) return false;
+  const { code, name, message } = (error ?? {}) as NodeJS.ErrnoException;
+  return (
+    /^E[A-Z]+$/.test(String(code)) ||
+    ['ReplyError', 'AbortError', 'MaxRetriesPerRequestError'].includes(name ?? '') ||
+    /^Connection is closed/.test(message ?? '')
+  );
 }
 
 /** One line that says what is the matter with Redis, and what helps. */

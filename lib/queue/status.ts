@@ -147,7 +147,8 @@ export async function readRuns({ shards, runs }: Queues): Promise<FoundRun[]> {
   }
   const found: FoundRun[] = [];
   for (const merge of merges.sort((a, b) => a.timestamp - b.timestamp)) {
-    found.push(await readRun(merge, listed));
+    // Another program's queue may have the same name.
+    if (merge.data?.format === 'node-ctc run 1') found.push(await readRun(merge, listed));
   }
   return found;
 }

@@ -218,7 +218,11 @@ class QueueWorker {
   async #process(kind: Kind, job: Job, token: string): Promise<unknown> {
     const { bullmq } = this.#queues;
     const { lock } = this.#settings;
-    const lease = new Lease(lock, async () => (await job.extendLock(token, lock)) === 1);
+    const lease = new Lease(
+      lock,
+      async () => (await job.extendLock(token, lock)) === 1,
+      job.processedOn,
+    );
     this.#leases.add(lease);
     try {
       this.#stop.signal.throwIfAborted();
@@ -250,7 +254,9 @@ class QueueWorker {
   async #evaluate(job: Job, lease: Lease): Promise<ShardReport> {
     const { run, shard } = job.data as { run: string; shard: number };
     const merging = await this.#queues.runs.getJob(run);
-    if (merging === undefined) throw new WrongWorker(`run ${run} is not in the queue any more`);
+    if (merging === undefined) {
+      throw ctcError('ERR_CTC_QUEUE', `run ${run} is not in the queue any more`);
+    }
     const began = performance.now();
     let told = Number.NEGATIVE_INFINITY;
     const report = await this.#evaluator.evaluate(

@@ -87,6 +87,6 @@ function ticksTo(limit: number): number[] {
 
 function showTick(value: number): string {
   if (value >= 1e6) return `${+(value / 1e6).toPrecision(3)}M`;
-  if (value >= 1e4) return `${+(value / 1e3).toPrecision(3)}k`;
+  if (value >= 1e3) return `${+(value / 1e3).toPrecision(3)}k`;
   return String(+value.toPrecision(3));
 }

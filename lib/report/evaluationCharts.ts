@@ -63,8 +63,8 @@ function describe(bins: readonly Bin[], kind: Shown['kind']): string {
   const total = bins.reduce((sum, { count }) => sum + count, 0);
   const show = (q: number) => {
     const { from, to } = quantileOf(bins, q)!;
-    // The first bin of `relativeScale` is that of 0; small counts have bins of their own.
-    const value = kind === 'count' || (kind !== 'share' && from === 0) ? from : (from + to) / 2;
+    // Counts and rates are often at the lower edge: small counts have bins of their own, rates are whole.
+    const value = kind === 'count' || kind === 'rate' || from === 0 ? from : (from + to) / 2;
     const isShare = kind === 'rate' || kind === 'share';
     return isShare ? `${+(100 * value).toPrecision(2)}%` : String(+value.toPrecision(3));
   };

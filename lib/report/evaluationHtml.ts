@@ -11,6 +11,7 @@ import { escapeMarkup } from './escape.js';
 import { distributions, distributionsStyle } from './evaluationCharts.js';
 import { evaluationScript } from './evaluationScript.js';
 import {
+  markErrors,
   showInteger,
   showPercent,
   showText,
@@ -138,7 +139,7 @@ async function drawLattice(
 ): Promise<string> {
   const rate = cer === null ? '' : `, CER ${showPercent(cer)}`;
   const heading = `<b>${showText(cutStart(id))}</b> <span class="muted">loss per label ${showDigits(lossPerLabel)}${rate}</span>`;
-  const texts = `<dl class="read"><dt>text</dt><dd>${showText(cut(text))}</dd><dt>greedy</dt><dd>${showText(cut(greedyText ?? ''))}</dd></dl>`;
+  const texts = `<dl class="read"><dt>text</dt><dd>${showText(cut(text))}</dd><dt>greedy</dt><dd>${markErrors(cut(text), cut(greedyText ?? ''))}</dd></dl>`;
   const drawing = await draw(lattice, `lattice-${index}`, signal);
   return `<details${open ? ' open' : ''}><summary>${heading}</summary><div id="lattice-${index}">${texts}${drawing}</div></details>`;
 }

@@ -2,6 +2,7 @@
 
 import { kept, type Reason, type SelectedRow } from '../eval/selection.js';
 import { escapeControls } from '../io/file.js';
+import { errorRate } from '../metrics.js';
 import { escapeMarkup } from './escape.js';
 import { scroll } from './page.js';
 
@@ -39,7 +40,7 @@ export function utteranceTable({ total, rows, drawn }: TableParts): string {
 ${body.join('\n')}
 </tbody></table>`;
   return `<section id="table"><h2>Utterances</h2>
-<p>${whole ? `All ${showInteger(total)} of them.` : selectionOf(total, rows)} A click on a heading sorts.</p>
+<p>${whole ? `All ${showInteger(total)} of them.` : selectionOf(total, rows)} A click on a heading sorts; in greedy texts errors are marked.</p>
 ${filterOf(rows)}
 ${scroll(table, 'Utterances')}</section>`;
 }
@@ -100,9 +101,13 @@ function columnsOf(drawn: ReadonlySet<number>): Column[] {
       name: 'text, greedy text',
       kind: 'text',
       cell: ({ record: { text, greedyText } }) => {
-        const same = text === greedyText;
-        const greedy = same || greedyText === null ? '' : `<ins>${showText(greedyText)}</ins>`;
-        return `<div class="texts"><span>${showText(text)}</span>${same ? ' <i>✓</i>' : greedy}</div>`;
+        const greedy =
+          greedyText === null
+            ? ''
+            : text === greedyText
+              ? ' <i>✓</i>'
+              : `<ins>${markErrors(text, greedyText)}</ins>`;
+        return `<div class="texts"><span>${showText(text)}</span>${greedy}</div>`;
       },
     },
     number('loss', ({ loss }) => showNumber(loss, 3)),
@@ -112,6 +117,20 @@ function columnsOf(drawn: ReadonlySet<number>): Column[] {
     number('blank ratio', ({ blankRatio }) => showPercent(blankRatio)),
     number('confidence', ({ confidence }) => showPercent(confidence)),
   ];
+}
+
+/** The greedy text with what differs from the text marked, a gap where something is missing; HTML. */
+export function markErrors(text: string, greedyText: string): string {
+  // The ends of texts that were cut would not fit each other.
+  if (text.endsWith('…') || greedyText.endsWith('…') || greedyText === '')
+    return showText(greedyText);
+  const { utterances } = errorRate(text, greedyText, { alignment: true });
+  const parts: string[] = [];
+  for (const { type, hypothesis = '' } of utterances[0]!.alignment!) {
+    const shown = escapeMarkup(escapeControls(String(hypothesis)));
+    parts.push(type === 'hit' ? shown : `<mark>${shown}</mark>`);
+  }
+  return parts.join('').replaceAll('</mark><mark>', '');
 }
 
 /** A user's text, where it cannot act; HTML. */
@@ -135,6 +154,8 @@ export function showInteger(n: number): string {
 }
 
 export const tableStyle = `
+:root{--wrong:#ffd8b5}
+@media (prefers-color-scheme:dark){:root{--wrong:#7a4210}}
 #filter{display:flex;flex-wrap:wrap;gap:8px 20px;align-items:center;margin:12px 0}
 #filter[hidden]{display:none}
 #filter input,#filter select{font:inherit;color:var(--ink);background:var(--surface);border:1px solid var(--line);border-radius:6px;padding:4px 8px}
@@ -156,7 +177,9 @@ export const tableStyle = `
 #utterances .number,#utterances th[data-kind=number]{text-align:right}
 .texts{min-width:220px;max-width:480px;white-space:pre-wrap;overflow-wrap:anywhere}
 .texts ins{display:block;text-decoration:none;color:var(--muted)}
+mark{color:var(--ink);background:var(--wrong);border-radius:2px;padding:1px 0}
+mark:empty{padding:1px 2px;margin:0 1px}
 .texts i{font-style:normal;color:var(--muted)}
 a{color:var(--accent)}
-@media print{#filter,nav{display:none}#table .scroll{max-height:none;overflow:visible;border:0}#utterances{font-size:8px}#utterances th,#utterances td{padding:2px 3px;white-space:normal}.texts{min-width:0;max-width:none}#utterances th{position:static}tr,figure,.cards div{break-inside:avoid}}
+@media print{#filter,nav{display:none}#table .scroll{max-height:none;overflow:visible;border:0}#utterances{font-size:8px}#utterances th,#utterances td{padding:2px 3px;white-space:normal}.texts{min-width:0;max-width:none}#utterances th{position:static}tr,figure,.cards div,details{break-inside:avoid}h2,summary{break-after:avoid}.scroll svg{max-width:100%;height:auto}}
 `;

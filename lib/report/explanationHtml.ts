@@ -2,6 +2,7 @@
 
 import type { Explanation } from '../explain.js';
 import { collapse } from '../paths.js';
+import { checkExplanation } from './checkExplanation.js';
 import { escapeMarkup, showCount, showProbability, spell, visible } from './escape.js';
 import { explanationSvg, titleOf } from './explanationSvg.js';
 import { MAP_VALUES, type MapValues, valueNames } from './latticeMap.js';
@@ -22,8 +23,11 @@ const mostRows = 1000;
  * An HTML page about an explanation: the drawing of {@link explanationSvg}, for large lattices with alpha,
  * beta and emissions to switch to; each label's frames; the paths and readings that are listed. Follows the
  * reader's light or dark theme, works without scripts and without a network.
+ *
+ * @throws TypeError `ERR_CTC_INVALID_ARG_TYPE` for what is no explanation.
  */
 export function explanationHtml(explanation: Explanation): string {
+  checkExplanation(explanation);
   const e = explanation;
   const sections = [numbers(e), drawings(e)];
   if (e.status === 'ok') {

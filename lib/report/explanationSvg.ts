@@ -5,6 +5,7 @@ import { clip } from '../cli/terminal.js';
 import { rangeError, show, typeError } from '../errors.js';
 import type { Explanation } from '../explain.js';
 import { checkOptions, choice } from '../options.js';
+import { checkExplanation } from './checkExplanation.js';
 import { escapeMarkup, showCount, showProbability, spell } from './escape.js';
 import { drawMap, MAP_VALUES, type MapValues } from './latticeMap.js';
 import { drawTrellis, fitsTrellis } from './trellis.js';
@@ -43,6 +44,7 @@ const KEYS: ReadonlySet<string> = new Set<keyof SvgOptions>(['values', 'idPrefix
  * @throws TypeError `ERR_CTC_UNKNOWN_OPTION`, `ERR_CTC_INVALID_ARG_TYPE`; RangeError `ERR_CTC_INVALID_ARG_VALUE`.
  */
 export function explanationSvg(explanation: Explanation, options?: SvgOptions): string {
+  checkExplanation(explanation);
   const given = checkOptions(options, KEYS);
   const values = choice(given.values, 'values', MAP_VALUES, 'posteriors');
   const prefix = given.idPrefix ?? 'ctc';

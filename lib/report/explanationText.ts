@@ -3,6 +3,7 @@
 import { padEnd, widthOf } from '../cli/terminal.js';
 import type { Explanation } from '../explain.js';
 import { collapse } from '../paths.js';
+import { checkExplanation } from './checkExplanation.js';
 import { showCount, showProbability, spell, visible } from './escape.js';
 
 /** Lattices with more than this are not written out cell by cell. */
@@ -13,8 +14,11 @@ const mostStates = 33;
  * Text tables of an explanation: the loss and what it is made of; emissions, alpha, beta and posteriors;
  * the best path and each label's frames; all paths that read as the target; and all readings. Of a lattice
  * of more than 16 frames or 33 states the tables are left out, which the text says.
+ *
+ * @throws TypeError `ERR_CTC_INVALID_ARG_TYPE` for what is no explanation.
  */
 export function explanationText(explanation: Explanation): string {
+  checkExplanation(explanation);
   const parts = [summary(explanation)];
   if (explanation.status === 'ok') {
     parts.push(...matrices(explanation), labels(explanation), paths(explanation));

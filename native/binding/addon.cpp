@@ -11,6 +11,7 @@
 #include "binding/job.h"
 #include "binding/loss.h"
 #include "binding/plan.h"
+#include "core/backend_library.h"
 #include "cpu/dispatch.h"
 
 namespace ctc {
@@ -40,6 +41,7 @@ napi_value defaultThreads(napi_env env, napi_callback_info) {
 }
 
 napi_value initialise(napi_env env, napi_value exports) {
+  keepLoaded();
   if (!prepareEnvironment(env)) return exports;
   setValue(env, exports, "interfaceVersion", makeNumber(env, interfaceVersion));
   setFunction(env, exports, "lossSync", lossSync);

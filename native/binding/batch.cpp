@@ -84,7 +84,7 @@ Code Batch::keep(napi_env env, Job& job, const napi_value* values) {
   labelCopy_.assign(labels_.data, labels_.data + labels_.length);
   labels_.data = labelCopy_.data();
   if (copyInput_ && inputBytes_ > 0) {
-    inputCopy_.reset(std::malloc(inputBytes_));
+    inputCopy_.reset(new (std::nothrow) char[inputBytes_]);
     if (inputCopy_ == nullptr) return Code::outOfMemory;
     std::memcpy(inputCopy_.get(), input_.data, inputBytes_);
     input_.data = inputCopy_.get();

@@ -4,7 +4,6 @@
 
 #include <node_api.h>
 
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <vector>
@@ -50,10 +49,6 @@ class Batch {
   double jobNumber() const { return jobNumber_; }
 
  private:
-  struct Free {
-    void operator()(void* memory) const { std::free(memory); }
-  };
-
   Code readInput(Span span);
 
   Tensor input_;
@@ -68,7 +63,7 @@ class Batch {
   double jobNumber_ = 0;
 
   std::vector<int32_t> labelCopy_;
-  std::unique_ptr<void, Free> inputCopy_;
+  std::unique_ptr<char[]> inputCopy_;
   bool holdsInput_ = false;
   size_t place_ = 0;  // of the input among what the job holds
   Span span_;
@@ -145,16 +140,16 @@ napi_value callLater(napi_env env, napi_callback_info info) {
   napi_value values[Call::arguments];
   size_t count = Call::arguments;
   if (napi_get_cb_info(env, info, &count, values, nullptr, nullptr) != napi_ok) return nullptr;
-  std::unique_ptr<BatchJob<Call>> job(new (std::nothrow) BatchJob<Call>);
-  if (job == nullptr) return answerCode(env, Code::outOfMemory);
+  std::unique_ptr<BatchJob<Call>> job;
   Code code;
   try {
+    job = std::make_unique<BatchJob<Call>>();
     code = job->prepare(env, values);
   } catch (const std::bad_alloc&) {
     code = Code::outOfMemory;
   }
   if (code != Code::ok) {
-    job->release(env);
+    if (job != nullptr) job->release(env);
     return answerCode(env, code);
   }
   const double number = job->number();

@@ -1,6 +1,5 @@
 #include "binding/decode.h"
 
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -244,10 +243,6 @@ Code writeResult(napi_env env, napi_value result, const std::vector<Decoded>& de
   return Code::ok;
 }
 
-struct Free {
-  void operator()(void* memory) const { std::free(memory); }
-};
-
 class DecodeJob final : public Job {
  public:
   explicit DecodeJob(Verb verb) : call_(verb) {}
@@ -262,7 +257,7 @@ class DecodeJob final : public Job {
       return hold(env, a.values[1]) ? Code::ok : Code::outOfMemory;
     }
     if (call_.inputBytes() == 0) return Code::ok;
-    copy_.reset(std::malloc(call_.inputBytes()));
+    copy_.reset(new (std::nothrow) char[call_.inputBytes()]);
     if (copy_ == nullptr) return Code::outOfMemory;
     std::memcpy(copy_.get(), a.input.data, call_.inputBytes());
     call_.problem().input.data = copy_.get();
@@ -287,7 +282,7 @@ class DecodeJob final : public Job {
  private:
   Call call_;
   Span inPlace_;
-  std::unique_ptr<void, Free> copy_;
+  std::unique_ptr<char[]> copy_;
 };
 
 napi_value answer(napi_env env, Code code) {

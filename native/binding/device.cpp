@@ -1,6 +1,7 @@
 #include "binding/device.h"
 
 #include <cstring>
+#include <memory>
 #include <new>
 #include <string>
 
@@ -35,9 +36,10 @@ napi_value openBackendNow(napi_env env, napi_callback_info info) {
       napi_get_value_string_utf8(env, values[0], nullptr, 0, &length) != napi_ok) {
     return wrongArgument(env);
   }
-  std::string path(length + 1, '\0');
-  napi_get_value_string_utf8(env, values[0], path.data(), path.size(), &length);
-  const OpenedBackend& opened = openBackend(path.c_str());
+  const std::unique_ptr<char[]> path(new (std::nothrow) char[length + 1]);
+  if (path == nullptr) return makeString(env, "not enough memory for its path");
+  napi_get_value_string_utf8(env, values[0], path.get(), length + 1, &length);
+  const OpenedBackend& opened = openBackend(path.get());
   return opened.backend == nullptr ? makeString(env, opened.reason) : nullptr;
 }
 

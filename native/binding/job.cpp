@@ -59,7 +59,11 @@ bool prepareEnvironment(napi_env env) {
 }
 
 bool Job::hold(napi_env env, napi_value value) {
-  held_.push_back(nullptr);
+  try {
+    held_.push_back(nullptr);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
   if (napi_create_reference(env, value, 1, &held_.back()) == napi_ok) return true;
   held_.pop_back();
   return false;

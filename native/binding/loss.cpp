@@ -1,6 +1,5 @@
 #include "binding/loss.h"
 
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -17,23 +16,20 @@ namespace {
 
 struct Arguments {
   ArrayOf<double> plan;
-  ArrayOf<int32_t> labels;
+  ArrayOf<double> results;  // a job's; else they go into the plan
   Span input;
   Span gradient;
   std::shared_ptr<DeviceMemory> inputMemory;  // instead of a span
   std::shared_ptr<DeviceMemory> gradientMemory;
-  ArrayOf<double> losses;
-  ArrayOf<uint8_t> status;
-  napi_value values[6];
+  napi_value values[4];
 
-  bool read(napi_env env, napi_callback_info info) {
-    size_t count = 6;
-    return napi_get_cb_info(env, info, &count, values, nullptr, nullptr) == napi_ok && count == 6 &&
-           readDoubles(env, values[0], &plan) && readInts(env, values[1], &labels) &&
-           readMemory(env, values[2], &input, &inputMemory) &&
-           readMemory(env, values[3], &gradient, &gradientMemory) &&
-           readDoubles(env, values[4], &losses) && readBytes(env, values[5], &status) &&
-           plan.length >= plan::header;
+  bool read(napi_env env, napi_callback_info info, bool job) {
+    size_t count = 4;
+    return napi_get_cb_info(env, info, &count, values, nullptr, nullptr) == napi_ok &&
+           count == (job ? 4 : 3) && readDoubles(env, values[0], &plan) &&
+           readMemory(env, values[1], &input, &inputMemory) &&
+           readMemory(env, values[2], &gradient, &gradientMemory) &&
+           (!job || readDoubles(env, values[3], &results)) && plan.length >= plan::header;
   }
 
   bool gradientWanted() const {
@@ -92,9 +88,13 @@ class Call {
     return locate(a);
   }
 
-  Code run() const {
-    return static_cast<Code>(device_ < 0 ? static_cast<int32_t>(loss(problem_))
-                                         : lossOnDevice(device_, problem_, placement_));
+  // Writes the results, whose memory must still be there.
+  Code run() {
+    const auto code = static_cast<Code>(device_ < 0 ? static_cast<int32_t>(loss(problem_))
+                                                    : lossOnDevice(device_, problem_, placement_));
+    double* next = problem_.losses + status_.size();
+    for (const Status status : status_) *next++ = static_cast<double>(status);
+    return code;
   }
 
   LossProblem& problem() { return problem_; }
@@ -105,12 +105,14 @@ class Call {
   Code readRows(const Arguments& a) {
     const size_t n = static_cast<size_t>(problem_.input.utterances);
     const bool wanted = a.gradientWanted();
-    if (a.plan.length < plan::header + (wanted ? 3 : 2) * n + 1 || a.losses.length < n ||
-        a.status.length < n) {
+    const size_t ownResults = plan::results(n);
+    const size_t labels = ownResults + 2 * n;
+    if (a.plan.length < labels || (a.results.data != nullptr && a.results.length < 2 * n)) {
       return Code::badArgument;
     }
     lengths_.resize(n);
     offsets_.resize(n + 1);
+    status_.resize(n);
     const double* next = a.plan.data + plan::header;
     for (int64_t& length : lengths_) {
       if (!toInteger(*next++, &length)) return Code::badArgument;
@@ -118,16 +120,16 @@ class Call {
     for (int64_t& offset : offsets_) {
       if (!toInteger(*next++, &offset)) return Code::badArgument;
     }
-    if (offsets_[n] < 0 || static_cast<uint64_t>(offsets_[n]) > a.labels.length) {
+    if (offsets_[n] < 0 || static_cast<uint64_t>(offsets_[n]) > 2 * (a.plan.length - labels)) {
       return Code::badArgument;
     }
     if (wanted) scales_.assign(next, next + n);
     problem_.inputLengths = lengths_.data();
     problem_.targets.offsets = offsets_.data();
-    problem_.targets.labels = a.labels.data;
+    problem_.targets.labels = reinterpret_cast<const int32_t*>(a.plan.data + labels);
     problem_.gradientScale = wanted ? scales_.data() : nullptr;
-    problem_.losses = a.losses.data;
-    problem_.status = reinterpret_cast<Status*>(a.status.data);
+    problem_.losses = a.results.data != nullptr ? a.results.data : a.plan.data + ownResults;
+    problem_.status = status_.data();
     return Code::ok;
   }
 
@@ -184,14 +186,10 @@ class Call {
   std::vector<int64_t> lengths_;
   std::vector<int64_t> offsets_;
   std::vector<double> scales_;
+  std::vector<Status> status_;
   size_t inputBytes_ = 0;
   size_t gradientBytes_ = 0;
 };
-
-struct Free {
-  void operator()(void* memory) const { std::free(memory); }
-};
-using Memory = std::unique_ptr<void, Free>;
 
 class LossJob final : public Job {
  public:
@@ -199,27 +197,28 @@ class LossJob final : public Job {
   Code prepare(napi_env env, const Arguments& a) {
     if (const Code code = call_.read(a); code != Code::ok) return code;
     LossProblem& problem = call_.problem();
-    labels_.assign(a.labels.data, a.labels.data + a.labels.length);
+    const int64_t labelCount = problem.targets.offsets[problem.input.utterances];
+    labels_.assign(problem.targets.labels, problem.targets.labels + labelCount);
     problem.targets.labels = labels_.data();
     problem.execution.cancelled = &cancelled();
-    if (!hold(env, a.values[4]) || !hold(env, a.values[5])) return Code::outOfMemory;
+    if (!hold(env, a.values[3])) return Code::outOfMemory;
 
     memory_[0] = a.inputMemory;
     memory_[1] = a.gradientMemory;
     const bool onHost = a.inputMemory == nullptr;
     if (onHost && a.plan.data[plan::copyInput] != 0 && call_.inputBytes() > 0) {
-      inputCopy_.reset(std::malloc(call_.inputBytes()));
+      inputCopy_.reset(new (std::nothrow) char[call_.inputBytes()]);
       if (inputCopy_ == nullptr) return Code::outOfMemory;
       std::memcpy(inputCopy_.get(), a.input.data, call_.inputBytes());
       problem.input.data = inputCopy_.get();
-    } else if (onHost && !input_.hold(env, *this, a.values[2], a.input)) {
+    } else if (onHost && !input_.hold(env, *this, a.values[1], a.input)) {
       return Code::outOfMemory;
     }
 
     if (problem.gradient.data == nullptr || a.gradientMemory != nullptr) return Code::ok;
-    if (!gradient_.hold(env, *this, a.values[3], a.gradient)) return Code::outOfMemory;
+    if (!gradient_.hold(env, *this, a.values[2], a.gradient)) return Code::outOfMemory;
     if (a.plan.data[plan::privateGradient] != 0) {
-      gradientCopy_.reset(std::malloc(call_.gradientBytes()));
+      gradientCopy_.reset(new (std::nothrow) char[call_.gradientBytes()]);
       if (gradientCopy_ == nullptr) return Code::outOfMemory;
       problem.gradient.data = gradientCopy_.get();
     }
@@ -266,8 +265,8 @@ class LossJob final : public Job {
   Call call_;
   std::vector<int32_t> labels_;
   std::shared_ptr<DeviceMemory> memory_[2];  // stays until the job has ended
-  Memory inputCopy_;
-  Memory gradientCopy_;
+  std::unique_ptr<char[]> inputCopy_;
+  std::unique_ptr<char[]> gradientCopy_;
   InPlace input_;
   InPlace gradient_;
 };
@@ -282,7 +281,7 @@ napi_value answer(napi_env env, Code code) {
 
 napi_value lossSync(napi_env env, napi_callback_info info) {
   Arguments arguments;
-  if (!arguments.read(env, info)) return wrongArgument(env);
+  if (!arguments.read(env, info, false)) return wrongArgument(env);
   try {
     Call call;
     Code code = call.read(arguments);
@@ -295,7 +294,7 @@ napi_value lossSync(napi_env env, napi_callback_info info) {
 
 napi_value lossAsync(napi_env env, napi_callback_info info) {
   Arguments arguments;
-  if (!arguments.read(env, info)) return wrongArgument(env);
+  if (!arguments.read(env, info, true)) return wrongArgument(env);
   std::unique_ptr<LossJob> job(new (std::nothrow) LossJob);
   if (job == nullptr) return answer(env, Code::outOfMemory);
   Code code;

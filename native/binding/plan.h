@@ -8,10 +8,11 @@ namespace ctc {
 
 // A change of anything here, or of an exported function, counts this up; lib/load.ts refuses
 // others.
-constexpr int32_t interfaceVersion = 2;
+constexpr int32_t interfaceVersion = 3;
 
 // Places in the Float64Array of a loss call. After the header follow N input lengths, N + 1 label
-// offsets and, when there is a gradient, N gradient scales.
+// offsets and, when there is a gradient, N gradient scales; of the loss, at results(N), 2 N numbers
+// for the losses and statuses of a synchronous call, and after those the labels, as int32.
 namespace plan {
 constexpr size_t dtype = 0;
 constexpr size_t frames = 1;
@@ -31,6 +32,7 @@ constexpr size_t privateGradient = 14;  // a job only: write elsewhere, copy at 
 constexpr size_t job = 15;              // a job only: its number for cancel(), or 0
 constexpr size_t device = 16;           // the loss only: a device's number, -1 for the CPU
 constexpr size_t header = 17;
+constexpr size_t results(size_t utterances) { return header + 3 * utterances + 1; }
 }  // namespace plan
 
 // What a call answers. The first four are ctc::Result; from deviceFailure on (ctc/backend.h) they

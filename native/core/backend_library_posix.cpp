@@ -19,5 +19,13 @@ void* findInLibrary(const char* path, const char* name, char* problem, size_t pr
   return symbol == nullptr ? failed() : symbol;
 }
 
+void keepLoaded() {
+  Dl_info self;
+  // Once more, and never closed. The mode is for systems that look at it alone.
+  if (dladdr(reinterpret_cast<const void*>(&keepLoaded), &self) != 0) {
+    dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  }
+}
+
 }  // namespace ctc
 #endif

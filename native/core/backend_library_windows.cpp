@@ -22,5 +22,11 @@ void* findInLibrary(const char* path, const char* name, char* problem, size_t pr
   return symbol == nullptr ? failed("exports no backend") : reinterpret_cast<void*>(symbol);
 }
 
+void keepLoaded() {
+  HMODULE self;
+  GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
+                     reinterpret_cast<LPCWSTR>(&keepLoaded), &self);
+}
+
 }  // namespace ctc
 #endif

@@ -65,7 +65,7 @@ void BeamSearch::tracePath(const Hypothesis& hypothesis, int64_t utterance, int6
     double sum = 0;
     for (int64_t frame = span.start; frame < span.end; ++frame) {
       const double stored = readElement(problem_.input, frame, utterance, path->labels[i]);
-      sum += std::exp(stored - shifts_[frame]);
+      sum += std::exp(normalisations_[frame](stored));
     }
     path->confidences[i] = sum / static_cast<double>(span.end - span.start);
     if (i > 0) span = closed_[span.previous];

@@ -33,12 +33,12 @@ bool BeamSearch::run(int64_t utterance, Decoded* decoded) {
   decoded->status = Status::ok;
   decoded->paths.clear();
   begin();
-  shifts_.resize(frames);
+  normalisations_.resize(frames);
   const std::atomic<bool>* cancelled = problem_.execution.cancelled;
   for (frame_ = 0; frame_ < frames; ++frame_) {
     if (cancelled && cancelled->load()) return false;
     if (!readLogProbs(problem_.input, problem_.inputKind, frame_, utterance, row_.data(),
-                      &shifts_[frame_])) {
+                      &normalisations_[frame_])) {
       decoded->status = Status::nonfinite;
       return true;
     }

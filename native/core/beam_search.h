@@ -8,6 +8,7 @@
 #include "core/beam_guide.h"
 #include "core/beam_number.h"
 #include "core/beam_prefix.h"
+#include "core/rows.h"
 #include "ctc/decode.h"
 
 namespace ctc {
@@ -101,7 +102,7 @@ class BeamSearch {
   int64_t stamp_ = 0;
   std::vector<int32_t> firstChild_, nextChild_;  // parents and children in the beam, by position
   std::vector<uint8_t> kept_;                    // by position
-  std::vector<double> shifts_;                   // [T], see readLogProbs()
+  std::vector<Normalisation> normalisations_;    // [T]
   std::vector<Closed> closed_;
   size_t closedLimit_ = 0;
   std::vector<int32_t> remap_;

@@ -14,11 +14,17 @@ bool targetsInRange(const Tensor& input, const Targets& targets, const int64_t* 
     return false;
   }
   if (input.utterances > 0 && targets.offsets[0] != 0) return false;
+  // All offsets before any label: only then does none of them lead beyond the last one.
+  for (int64_t n = 0; n < input.utterances; ++n) {
+    if (targets.offsets[n + 1] >= targets.offsets[n]) continue;
+    if (badUtterance != nullptr) *badUtterance = n;
+    return false;
+  }
   for (int64_t n = 0; n < input.utterances; ++n) {
     if (badUtterance != nullptr) *badUtterance = n;
     const int64_t begin = targets.offsets[n];
     const int64_t end = targets.offsets[n + 1];
-    if (end < begin || end - begin > mostLabels) return false;
+    if (end - begin > mostLabels) return false;
     if (inputLengths[n] < 0 || inputLengths[n] > input.frames) return false;
     for (int64_t i = begin; i < end; ++i) {
       const int32_t label = targets.labels[i];

@@ -24,20 +24,21 @@ class BestPath {
     int32_t previous = problem_.blank;
     for (int64_t frame = 0; frame < frames; ++frame) {
       if (cancelled && cancelled->load()) return false;
-      double logProb = 0;
+      double largest = 0;
       const auto label =
-          static_cast<int32_t>(bestClass(problem_.input, frame, utterance, row_.data(), &logProb));
+          static_cast<int32_t>(bestClass(problem_.input, frame, utterance, row_.data(), &largest));
       if (label < 0) {
         decoded->status = Status::nonfinite;
         decoded->blankFrames = 0;
         decoded->paths.clear();
         return true;
       }
+      // A blank frame's softmax is for the score alone.
       const bool wanted = problem_.scored || label != problem_.blank;
-      if (wanted && problem_.inputKind == Input::logits) {
-        const double sum = frameLogSum(problem_.input, frame, utterance, row_.data(), logProb);
-        logProb -= logProb + sum;
-      }
+      const double logProb =
+          problem_.inputKind == Input::logProbs ? largest
+          : wanted ? 0 - frameLogSum(problem_.input, frame, utterance, row_.data(), largest)
+                   : 0;
       if (problem_.scored) path.logProb += logProb;
       if (label == problem_.blank) {
         ++decoded->blankFrames;

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <thread>
 
 namespace ctc {
@@ -34,10 +35,12 @@ struct Job {
 
 class Pool {
  public:
-  // Never destroyed: its threads may outlive static destructors.
+  // Never destroyed: its threads may outlive static destructors. In static memory, so that it is
+  // there whatever memory is left.
   static Pool& instance() {
-    static Pool* const pool = new Pool;
-    return *pool;
+    alignas(Pool) static unsigned char storage[sizeof(Pool)];
+    static Pool& pool = *new (storage) Pool;
+    return pool;
   }
 
   void run(Job& job) {

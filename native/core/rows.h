@@ -51,10 +51,14 @@ inline double logSumOver(const double* row, int64_t classes, double largest) {
   return activeRowScan().logSumOver(row, classes, largest);
 }
 
-// log(sum(exp(row))) given the row's largest score.
-inline double logSumExp(const double* row, int64_t classes, double largest) {
-  return largest + logSumOver(row, classes, largest);
-}
+// From a frame's scores as stored to log-probabilities. The difference first: it is exact where a
+// large offset of the row would eat the digits of the rest.
+struct Normalisation {
+  double largest = 0;
+  double norm = 0;
+
+  double operator()(double stored) const { return (stored - largest) - norm; }
+};
 
 // logSumOver() of a frame. row [C] is scratch.
 inline double frameLogSum(const Tensor& input, int64_t frame, int64_t utterance, double* row,
@@ -63,20 +67,18 @@ inline double frameLogSum(const Tensor& input, int64_t frame, int64_t utterance,
 }
 
 // Reads a frame as log-probabilities into row [C]: log-softmax of logits; log-probabilities are
-// taken as they are, normalised or not. *shift gets what was subtracted from every score (0 for
-// log-probabilities), so that readElement() - *shift gives the same number again.
+// taken as they are, normalised or not. *normalisation gets what was done to every score.
 // False: the row is nonfinite (NaN, +Infinity, or nothing but -Infinity) and must not be used.
 inline bool readLogProbs(const Tensor& input, Input kind, int64_t frame, int64_t utterance,
-                         double* row, double* shift = nullptr) {
+                         double* row, Normalisation* normalisation) {
   readRow(input, frame, utterance, row);
   const double largest = finiteMax(row, input.classes);
   if (std::isnan(largest)) return false;
-  double subtract = 0;
+  *normalisation = {};
   if (kind == Input::logits) {
-    subtract = logSumExp(row, input.classes, largest);
-    for (int64_t c = 0; c < input.classes; ++c) row[c] -= subtract;
+    *normalisation = {largest, logSumOver(row, input.classes, largest)};
+    for (int64_t c = 0; c < input.classes; ++c) row[c] = (*normalisation)(row[c]);
   }
-  if (shift) *shift = subtract;
   return true;
 }
 

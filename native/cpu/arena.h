@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <new>
 
@@ -17,7 +16,7 @@ class Arena {
   Arena() = default;
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
-  ~Arena() { std::free(block_); }
+  ~Arena() { ::operator delete(block_); }
 
   // Forgets what was handed out; the memory stays.
   void rewind() { used_ = 0; }
@@ -37,12 +36,8 @@ class Arena {
   // Makes room for `bytes` in all; nothing may be handed out yet. Throws std::bad_alloc.
   void reserve(size_t bytes) {
     if (bytes <= capacity_) return;
-    std::free(block_);
-    block_ = nullptr;
-    base_ = nullptr;
-    capacity_ = 0;
-    block_ = std::malloc(bytes + alignment);
-    if (block_ == nullptr) throw std::bad_alloc();
+    release();
+    block_ = ::operator new(bytes + alignment);
     void* aligned = block_;
     size_t room = bytes + alignment;
     base_ = static_cast<char*>(std::align(alignment, bytes, aligned, room));
@@ -51,11 +46,7 @@ class Arena {
 
   // Gives the memory back when it is larger than `bytes`.
   void shrink(size_t bytes) {
-    if (capacity_ <= bytes) return;
-    std::free(block_);
-    block_ = nullptr;
-    base_ = nullptr;
-    capacity_ = 0;
+    if (capacity_ > bytes) release();
   }
 
   // Uninitialised, aligned to a cache line. Null while counting.
@@ -71,6 +62,13 @@ class Arena {
   }
 
  private:
+  void release() {
+    ::operator delete(block_);
+    block_ = nullptr;
+    base_ = nullptr;
+    capacity_ = 0;
+  }
+
   void* block_ = nullptr;
   char* base_ = nullptr;
   size_t capacity_ = 0;

@@ -16,6 +16,7 @@ __asm__(".symver pow,pow@" CTC_OLDEST);
 // glibc 2.34 moved these from libdl, which Node has loaded in any case, to libc.
 __asm__(".symver dlopen,dlopen@" CTC_OLDEST);
 __asm__(".symver dlsym,dlsym@" CTC_OLDEST);
+__asm__(".symver dladdr,dladdr@" CTC_OLDEST);
 __asm__(".symver dlerror,dlerror@" CTC_OLDEST);
 #undef CTC_OLDEST
 // std::condition_variable::wait: GCC 12 took `noexcept` away from it.

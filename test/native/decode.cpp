@@ -48,7 +48,8 @@ Frames randomFrames(std::mt19937& random, int64_t frames, int64_t classes, doubl
   for (int64_t t = 0; t < frames; ++t) {
     double* row = &made.values[t * classes];
     for (int64_t c = 0; c < classes; ++c) row[c] = normal(random);
-    const double sum = logSumExp(row, classes, finiteMax(row, classes));
+    const double largest = finiteMax(row, classes);
+    const double sum = largest + logSumOver(row, classes, largest);
     for (int64_t c = 0; c < classes; ++c) row[c] -= sum;
   }
   return made;

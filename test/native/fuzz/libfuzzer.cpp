@@ -30,8 +30,10 @@ const ctc::test::FuzzTarget* findTarget() {
 
 }  // namespace
 
+// libFuzzer's name. NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
+// NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const ctc::test::FuzzTarget* const target = findTarget();
   target->run(data, size);
