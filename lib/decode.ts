@@ -48,12 +48,11 @@ export async function greedyDecode<D extends TensorData = TensorData>(
   return result(greedyUtterances(call, flat), handBack);
 }
 
-/** As {@link greedyDecode}, without the objects: for callers inside the package that decode by the thousand. */
+/** As {@link greedyDecode}, without the objects and the scores: for callers inside the package that decode by the thousand. */
 export async function greedyPaths(input: TensorLike, options: GreedyOptions): Promise<FlatPaths> {
-  const { flat } = await decode(
-    prepareDecode(input, options, 'greedyDecode', false),
-    'greedyDecode',
-  );
+  const call = prepareDecode(input, options, 'greedyDecode', false);
+  const plan = { ...call.plan, scored: false };
+  const { flat } = await decode({ ...call, plan }, 'greedyDecode');
   return flat;
 }
 

@@ -96,7 +96,8 @@ const PLAN = {
   tokenMinLogp: 17,
   beamThreshold: 18,
   device: 19,
-  header: 20,
+  scored: 20,
+  header: 21,
 } as const;
 
 /** The limits of a beam search; Infinity where there is none. */
@@ -116,6 +117,8 @@ export interface DecodePlan extends BeamLimits {
   readonly blank: number;
   readonly logProbs: boolean;
   readonly mergeRepeated: boolean;
+  /** Greedy only. false: without `scores` and `logProbs`, for which blank frames need their softmax. Default: true. */
+  readonly scored?: boolean;
   /** 0: as many as the machine has cores. */
   readonly threads: number;
   /** A GPU's number, or -1 for the CPU. */
@@ -145,6 +148,7 @@ export function packDecode(plan: DecodePlan, memory?: { copyInput: boolean; job:
   packed[PLAN.tokenMinLogp] = plan.tokenMinLogp;
   packed[PLAN.beamThreshold] = plan.beamThreshold;
   packed[PLAN.device] = plan.device;
+  packed[PLAN.scored] = plan.scored === false ? 0 : 1;
   packed.set(inputLengths, PLAN.header);
   return packed;
 }

@@ -497,7 +497,7 @@ describe('node-ctc eval', () => {
       const other = await run(['eval', '-', '--tokens', tokens], {}, lines.join('\n'));
       assert.equal(other.code, 3);
       assert.match(other.err, /has 2 tokens and standard input has 6 classes/);
-      for (const option of ['--out', '--manifest']) {
+      for (const option of ['--out', '--manifest', '--array', '--id-column']) {
         const { code, err } = await run([...args, option, 'x'], {}, '');
         assert.equal(code, 2);
         assert.match(err, new RegExp(`${option} does not go with JSON Lines`));
@@ -522,6 +522,11 @@ describe('node-ctc eval', () => {
       [['--worst', '-1'], /must be an integer from 0/],
       [['--blank', '6'], /--blank is 6; classes are 0 to 5/],
       [['--word-delimiter', '|'], /--word-delimiter: .*no token is that/],
+      [
+        ['--array', 'logits'],
+        /--array does not go with .*\.npy \(npy\), which has no named arrays/,
+      ],
+      [['--id-column', 'id'], /--id-column does not go with .*\.npy \(npy\), which has no columns/],
       [['--nonsense'], /unknown option '--nonsense'/],
     ];
     for (const [args, message] of usage) {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { greedyPaths } from '../lib/decode.js';
 import { greedyDecode, greedyDecodeSync } from '../lib/index.js';
 import { isNonfinite, logProbabilities, type Utterance } from './oracle/problem.js';
 import { assertClose } from './support/close.js';
@@ -144,5 +145,56 @@ describe('greedyDecode', () => {
     const p = Math.exp(9) / (Math.exp(9) + C - 1);
     assertClose(found!.tokens[0]!.score, p, 1e-12, 'score');
     assertClose(found!.logProb, Math.log(p) - 2 * Math.log(C), 1e-12, 'logProb');
+  });
+
+  it('takes the lowest of equal classes at any place of any number of classes', () => {
+    for (let classes = 1; classes <= 150; classes += 1) {
+      for (const first of [0, classes >> 1, classes - 1]) {
+        for (const Elements of [Float32Array, Float64Array]) {
+          const row = new Elements(classes).fill(-1);
+          row.fill(2, first);
+          const shape = [1, classes];
+          const [found] = greedyDecodeSync({ data: row, shape }, { blank: -1 }).utterances;
+          const expected = first === classes - 1 ? [] : [first];
+          assert.deepEqual([...found!.labels], expected, `${first} of ${classes}`);
+          for (const poison of [Number.NaN, Number.POSITIVE_INFINITY]) {
+            row[first] = poison;
+            const [poisoned] = greedyDecodeSync({ data: row, shape }).utterances;
+            assert.equal(poisoned!.status, 'nonfinite', `${poison} at ${first} of ${classes}`);
+          }
+          row.fill(Number.NEGATIVE_INFINITY);
+          assert.equal(greedyDecodeSync({ data: row, shape }).utterances[0]!.status, 'nonfinite');
+        }
+      }
+    }
+  });
+
+  it('gives the same labels and confidences without scores, in any layout', async () => {
+    const [T, N, C] = [40, 3, 29];
+    const data = Float32Array.from({ length: T * N * C }, (_, i) => 9 * Math.sin(i * i));
+    for (const input of ['logits', 'logProbs'] as const) {
+      for (const strides of [
+        [N * C, C, 1],
+        [N, 1, T * N],
+      ] as const) {
+        const tensor = { data, shape: [T, N, C], strides };
+        const paths = await greedyPaths(tensor, { input });
+        const { utterances } = greedyDecodeSync(tensor, { input });
+        const tokens = utterances.flatMap((utterance) => utterance.tokens);
+        assert.ok(tokens.length > 20);
+        assert.deepEqual(
+          Array.from(paths.labels),
+          tokens.map(({ label }) => label),
+        );
+        assert.deepEqual(
+          Array.from(paths.confidences),
+          tokens.map(({ score }) => score),
+        );
+        assert.deepEqual(
+          Array.from(paths.blankFrames, (count) => count / T),
+          utterances.map(({ blankRatio }) => blankRatio),
+        );
+      }
+    }
   });
 });

@@ -238,6 +238,18 @@ function checkOptions(
 ): void {
   const { out, format, resume, overwrite, manifest } = options;
   if (isStream(data)) {
+    const { array, idColumn, bfloat16 } = options;
+    const named = Object.entries({
+      '--array': array,
+      '--id-column': idColumn,
+      '--bfloat16': bfloat16,
+    });
+    const useless = named.find(([, value]) => value !== undefined)?.[0];
+    if (useless !== undefined) {
+      throw new UsageError(
+        `${useless} does not go with JSON Lines, whose fields have fixed names: leave it out`,
+      );
+    }
     const given = out !== undefined ? '--out' : manifest !== undefined ? '--manifest' : undefined;
     if (given !== undefined) {
       throw new UsageError(

@@ -42,7 +42,7 @@ interface Prepared {
 }
 
 /** Milliseconds of JavaScript at a stretch: the next batch waits for the event loop to be started. */
-const stretch = 4;
+const stretch = 1;
 
 /**
  * Evaluates a batch. The engine computes one batch at a time, in `turns`, so that no more than `threads`

@@ -42,6 +42,7 @@ export async function openInputs(
   const tokens = await readTokens(options.tokens);
   const source = await openSource(data, { layout, bfloat16, array, idColumn });
   try {
+    checkNames(source, options);
     source.warnings.forEach(warn);
     checkTokens(tokens, source.classes, source.paths[0]!);
     const { engine, choices } = chooseModel(tokens, source.classes, options, signal);
@@ -98,6 +99,21 @@ function makeWriting(symbols: string[], blank: number, delimiter: string | undef
     return new Writing(symbols, blank, delimiter === '' ? null : delimiter);
   } catch (error) {
     throw new UsageError(`--word-delimiter: ${(error as Error).message}`);
+  }
+}
+
+/** Names that the data's format has no place for would be ignored. */
+function checkNames({ format, paths }: ArraySource, { array, idColumn }: Given): void {
+  const refuse = (option: string, has: string) => {
+    throw new UsageError(
+      `${option} does not go with ${paths[0]} (${format}), which has ${has}: leave it out`,
+    );
+  };
+  if (array !== undefined && (format === 'npy' || format === 'kaldi')) {
+    refuse('--array', 'no named arrays');
+  }
+  if (idColumn !== undefined && format !== 'parquet' && format !== 'arrow') {
+    refuse('--id-column', 'no columns');
   }
 }
 

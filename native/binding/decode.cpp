@@ -39,7 +39,8 @@ constexpr size_t cutoffProb = 16;
 constexpr size_t tokenMinLogp = 17;
 constexpr size_t beamThreshold = 18;
 constexpr size_t device = 19;  // greedy: a device's number, -1 for the CPU
-constexpr size_t header = 20;
+constexpr size_t scored = 20;  // greedy only
+constexpr size_t header = 21;
 }  // namespace places
 
 enum class Verb { greedy, beam };
@@ -108,6 +109,7 @@ class Call {
     beam_.tokenMinLogp = p[places::tokenMinLogp];
     beam_.beamThreshold = p[places::beamThreshold];
     mergeRepeated_ = p[places::mergeRepeated] != 0;
+    scored_ = p[places::scored] != 0;
     if (!isUndefined(env, a.values[2])) {
       guide_ = fromHandle<const BeamGuide>(env, a.values[2], HandleKind::guide);
       if (guide_ == nullptr || guide_->labels() != in.classes) return Code::badArgument;
@@ -133,6 +135,7 @@ class Call {
     greedy.blank = beam_.blank;
     greedy.inputKind = beam_.inputKind;
     greedy.mergeRepeated = mergeRepeated_;
+    greedy.scored = scored_;
     greedy.decoded = beam_.decoded;
     greedy.execution = beam_.execution;
     if (device_ < 0) return static_cast<Code>(greedyDecode(greedy));
@@ -170,6 +173,7 @@ class Call {
   int32_t device_ = -1;
   std::shared_ptr<DeviceMemory> inputMemory_;
   bool mergeRepeated_ = true;
+  bool scored_ = true;
   std::shared_ptr<const BeamGuide> guide_;
   std::vector<int64_t> lengths_;
   std::vector<Decoded> decoded_;

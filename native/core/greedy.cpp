@@ -9,13 +9,6 @@ namespace ctc {
 
 namespace {
 
-// The lowest class of the largest score.
-int32_t firstLargest(const double* row, double largest) {
-  int32_t c = 0;
-  while (row[c] != largest) ++c;
-  return c;
-}
-
 class BestPath {
  public:
   explicit BestPath(const GreedyProblem& problem)
@@ -31,19 +24,22 @@ class BestPath {
     int32_t previous = problem_.blank;
     for (int64_t frame = 0; frame < frames; ++frame) {
       if (cancelled && cancelled->load()) return false;
-      readRow(problem_.input, frame, utterance, row_.data());
-      const double largest = finiteMax(row_.data(), problem_.input.classes);
-      if (std::isnan(largest)) {
+      double largest = 0;
+      const auto label =
+          static_cast<int32_t>(bestClass(problem_.input, frame, utterance, row_.data(), &largest));
+      if (label < 0) {
         decoded->status = Status::nonfinite;
         decoded->blankFrames = 0;
         decoded->paths.clear();
         return true;
       }
-      const int32_t label = firstLargest(row_.data(), largest);
-      const double logProb = problem_.inputKind == Input::logits
-                                 ? 0 - logSumOver(row_.data(), problem_.input.classes, largest)
-                                 : largest;
-      path.logProb += logProb;
+      // A blank frame's softmax is for the score alone.
+      const bool wanted = problem_.scored || label != problem_.blank;
+      const double logProb =
+          problem_.inputKind == Input::logProbs ? largest
+          : wanted ? 0 - frameLogSum(problem_.input, frame, utterance, row_.data(), largest)
+                   : 0;
+      if (problem_.scored) path.logProb += logProb;
       if (label == problem_.blank) {
         ++decoded->blankFrames;
       } else {

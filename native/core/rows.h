@@ -39,6 +39,13 @@ inline double finiteMax(const double* row, int64_t classes) {
   return activeRowScan().finiteMax(row, classes);
 }
 
+// The lowest class of a frame's largest score, which goes to *largest; -1 when the frame is
+// nonfinite as in finiteMax(). row [C] is scratch.
+inline int64_t bestClass(const Tensor& input, int64_t frame, int64_t utterance, double* row,
+                         double* largest) {
+  return activeRowScan().bestClass(input, frame, utterance, row, largest);
+}
+
 // log(sum(exp(row - largest))): small, so that no digit is lost to a large offset of the row.
 inline double logSumOver(const double* row, int64_t classes, double largest) {
   return activeRowScan().logSumOver(row, classes, largest);
@@ -52,6 +59,12 @@ struct Normalisation {
 
   double operator()(double stored) const { return (stored - largest) - norm; }
 };
+
+// logSumOver() of a frame. row [C] is scratch.
+inline double frameLogSum(const Tensor& input, int64_t frame, int64_t utterance, double* row,
+                          double largest) {
+  return activeRowScan().frameLogSum(input, frame, utterance, row, largest);
+}
 
 // Reads a frame as log-probabilities into row [C]: log-softmax of logits; log-probabilities are
 // taken as they are, normalised or not. *normalisation gets what was done to every score.

@@ -31,18 +31,19 @@ CTC_END_TARGET_REGION
 
 namespace {
 
+#define CTC_ROW_SCAN(body) \
+  { body::readRow, body::finiteMax, body::bestClass, body::logSumOver, body::frameLogSum }
+
 RowScan choose() {
 #if CTC_X86_64
   const char* const isa = activeIsa();
-  if (std::strcmp(isa, "avx512") == 0) {
-    return {row_scan_avx512::readRow, row_scan_avx512::finiteMax, row_scan_avx512::logSumOver};
-  }
-  if (std::strcmp(isa, "avx2") == 0) {
-    return {row_scan_avx2::readRow, row_scan_avx2::finiteMax, row_scan_avx2::logSumOver};
-  }
+  if (std::strcmp(isa, "avx512") == 0) return CTC_ROW_SCAN(row_scan_avx512);
+  if (std::strcmp(isa, "avx2") == 0) return CTC_ROW_SCAN(row_scan_avx2);
 #endif
-  return {row_scan_baseline::readRow, row_scan_baseline::finiteMax, row_scan_baseline::logSumOver};
+  return CTC_ROW_SCAN(row_scan_baseline);
 }
+
+#undef CTC_ROW_SCAN
 
 }  // namespace
 

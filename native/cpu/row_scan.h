@@ -11,7 +11,11 @@ namespace ctc {
 struct RowScan {
   void (*read)(const Tensor& input, int64_t frame, int64_t utterance, double* row);
   double (*finiteMax)(const double* row, int64_t classes);
+  int64_t (*bestClass)(const Tensor& input, int64_t frame, int64_t utterance, double* row,
+                       double* largest);
   double (*logSumOver)(const double* row, int64_t classes, double largest);
+  double (*frameLogSum)(const Tensor& input, int64_t frame, int64_t utterance, double* row,
+                        double largest);
 };
 
 // For the instruction set of dispatch.h; told by core/rows.h.

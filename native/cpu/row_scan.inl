@@ -95,8 +95,86 @@ static double finiteMax(const double* row, int64_t classes) {
   return largest[0];
 }
 
-// log(sum(exp(row - largest))).
-static double logSumOver(const double* row, int64_t classes, double largest) {
+// The lowest class of a row's largest score, or -1 when the row is nonfinite as in finiteMax().
+template <class Stored>
+static int64_t bestOf(const Stored* row, int64_t classes, double* largest) {
+  constexpr Stored infinity = std::numeric_limits<Stored>::infinity();
+  Stored most = -infinity;
+  bool poisoned = false;
+  int64_t c = 0;
+#if defined(__GNUC__)
+  typedef Stored Vector __attribute__((vector_size(8 * CTC_ROW_LANES)));
+  typedef decltype(Vector{} < Vector{}) Mask;
+  constexpr int width = 8 * CTC_ROW_LANES / sizeof(Stored);
+  constexpr int step = 4 * width;
+  const Vector limit = Vector{} + infinity;
+  const auto any = [](const Mask& mask) CTC_LAMBDA {
+    uint64_t parts[CTC_ROW_LANES];
+    std::memcpy(parts, &mask, sizeof mask);
+    uint64_t all = 0;
+    for (const uint64_t part : parts) all |= part;
+    return all != 0;
+  };
+  Vector tops[4] = {-limit, -limit, -limit, -limit};
+  Mask finite[4] = {Vector{} == Vector{}, Vector{} == Vector{}, Vector{} == Vector{},
+                    Vector{} == Vector{}};
+  const auto look = [&](int64_t at, int chain) CTC_LAMBDA {
+    Vector x;
+    std::memcpy(&x, row + at, sizeof x);
+    tops[chain] = x > tops[chain] ? x : tops[chain];
+    finite[chain] &= x < limit;
+  };
+  for (; c + step <= classes; c += step) {
+    for (int chain = 0; chain < 4; ++chain) look(c + chain * width, chain);
+  }
+  for (; c + width <= classes; c += width) look(c, 0);
+  for (int chain = 0; chain < 4; ++chain) {
+    for (int lane = 0; lane < width; ++lane) {
+      most = tops[chain][lane] > most ? tops[chain][lane] : most;
+    }
+    poisoned = poisoned || any(~finite[chain]);
+  }
+#endif
+  for (; c < classes; ++c) {
+    most = row[c] > most ? row[c] : most;
+    poisoned = poisoned || !(row[c] < infinity);
+  }
+  if (poisoned || most == -infinity) return -1;
+  *largest = static_cast<double>(most);
+  c = 0;
+#if defined(__GNUC__)
+  const Vector wanted = Vector{} + most;
+  for (; c + step <= classes; c += step) {
+    Mask hits = {};
+    for (int i = 0; i < 4; ++i) {
+      Vector x;
+      std::memcpy(&x, row + c + static_cast<int64_t>(i) * width, sizeof x);
+      hits |= x == wanted;
+    }
+    if (any(hits)) break;
+  }
+#endif
+  while (row[c] != most) ++c;
+  return c;
+}
+
+// The most probable class of a frame, read where it lies if it can be; `row` [C] is scratch.
+static int64_t bestClass(const Tensor& input, int64_t frame, int64_t utterance, double* row,
+                         double* largest) {
+  const int64_t at = frame * input.frameStride + utterance * input.utteranceStride;
+  if (input.classStride == 1 && input.dtype == DType::float32) {
+    return bestOf(static_cast<const float*>(input.data) + at, input.classes, largest);
+  }
+  if (input.classStride == 1 && input.dtype == DType::float64) {
+    return bestOf(static_cast<const double*>(input.data) + at, input.classes, largest);
+  }
+  readRow(input, frame, utterance, row);
+  return bestOf(row, input.classes, largest);
+}
+
+// log(sum(exp(row - largest))), of numbers as they are stored.
+template <class Stored>
+static double logSumOf(const Stored* row, int64_t classes, double largest) {
   constexpr int lanes = 8;
   constexpr double lowest = -700;
   double sums[lanes] = {};
@@ -107,8 +185,10 @@ static double logSumOver(const double* row, int64_t classes, double largest) {
   Lanes parts[lanes / width] = {};
   for (int64_t c = 0; c < whole; c += lanes) {
     for (int part = 0; part < lanes / width; ++part) {
-      Lanes x;
-      std::memcpy(&x, row + c + static_cast<int64_t>(part) * width, sizeof x);
+      typedef Stored Few __attribute__((vector_size(sizeof(Stored) * CTC_ROW_LANES)));
+      Few stored;
+      std::memcpy(&stored, row + c + static_cast<int64_t>(part) * width, sizeof stored);
+      Lanes x = __builtin_convertvector(stored, Lanes);
       x = x - largest;
       x = x > floor ? x : floor;
       Lanes power;
@@ -119,14 +199,14 @@ static double logSumOver(const double* row, int64_t classes, double largest) {
   std::memcpy(sums, parts, sizeof sums);
 #else
   for (int64_t c = 0; c < whole; ++c) {
-    const double x = row[c] - largest;
+    const double x = static_cast<double>(row[c]) - largest;
     double power;
     expSmall<double, uint64_t>(x > lowest ? x : lowest, &power);
     sums[c % lanes] += power;
   }
 #endif
   for (int64_t c = whole; c < classes; ++c) {
-    const double x = row[c] - largest;
+    const double x = static_cast<double>(row[c]) - largest;
     double power;
     expSmall<double, uint64_t>(x > lowest ? x : lowest, &power);
     sums[0] += power;
@@ -135,4 +215,19 @@ static double logSumOver(const double* row, int64_t classes, double largest) {
     for (int lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
   }
   return std::log(sums[0]);
+}
+
+static double logSumOver(const double* row, int64_t classes, double largest) {
+  return logSumOf(row, classes, largest);
+}
+
+// The same of a frame, read where it lies if it can be; `row` [C] is scratch.
+static double frameLogSum(const Tensor& input, int64_t frame, int64_t utterance, double* row,
+                          double largest) {
+  if (input.classStride == 1 && input.dtype == DType::float32) {
+    const int64_t at = frame * input.frameStride + utterance * input.utteranceStride;
+    return logSumOf(static_cast<const float*>(input.data) + at, input.classes, largest);
+  }
+  readRow(input, frame, utterance, row);
+  return logSumOf(row, input.classes, largest);
 }

@@ -36,6 +36,7 @@ struct GreedyProblem {
   int32_t blank = 0;                      // in [0, C)
   Input inputKind = Input::logits;
   bool mergeRepeated = true;   // false: every frame that is not blank is a label of its own
+  bool scored = true;          // false: logProb and score stay 0, and blank frames need no softmax
   Decoded* decoded = nullptr;  // (out) [N]
   Execution execution;
 };
