@@ -279,6 +279,27 @@ TEST(cuda_serves_several_threads) {
   CHECK_EQ(wrong.load(), 0);
 }
 
+TEST(cuda_frees_what_is_released_while_others_work) {
+  const Turned turned;
+  emulated().trim();
+  const int64_t before = emulation::deviceBytes();
+  const Case c = randomCase(40, 2, 9, 12, 31);
+  const Answer expected = solveOnDevice(c);
+  std::atomic<int> wrong{0};
+  std::thread worker([&] {
+    for (int i = 0; i < 20; ++i) wrong += identical(solveOnDevice(c), expected) ? 0 : 1;
+  });
+  for (int i = 0; i < 200; ++i) {
+    void* memory = nullptr;
+    CHECK_EQ(emulated().allocate(0, 1 << 12, &memory), 0);
+    CHECK_EQ(emulated().release(0, memory), 0);
+  }
+  worker.join();
+  CHECK_EQ(wrong.load(), 0);
+  emulated().trim();
+  CHECK_EQ(emulation::deviceBytes(), before);
+}
+
 TEST(cuda_tells_why_a_device_is_unusable) {
   const Turned turned;
   char reason[256] = {};
