@@ -6,14 +6,7 @@ import { join } from 'node:path';
 import type { JobEvent, RunSpec } from '../lib/queue/index.js';
 import { Scratch } from './io.helpers.js';
 import { makeCase, run } from './support/evalCase.js';
-import {
-  assertSame,
-  catchInTheMiddle,
-  isJob,
-  slowly,
-  specOf,
-  TestQueue,
-} from './support/queueWorkers.js';
+import { assertSame, isJob, specOf, TestQueue } from './support/queueWorkers.js';
 import { needRedis, RedisServer } from './support/redis.js';
 
 describe('node-ctc queue', function () {
@@ -47,17 +40,13 @@ describe('node-ctc queue', function () {
   });
 
   it('three workers, one killed in the middle of a shard: the bytes of one run, merged once', async () => {
-    const out = join(scratch.folder, 'three');
-    const args = [...given.args.slice(1), '--out', out, '--shards', '6'];
-    const { code, out: told, err } = await queue.run('add', args);
-    assert.deepEqual([code, err], [0, '']);
-    const added = JSON.parse(told);
-    assert.deepEqual(
-      [added.type, added.state, added.shards, added.utterances, added.out],
-      ['run', 'added', 6, 6000, out],
-    );
-    const team = [0, 1, 2].map(() => queue.work('--drain', ...slowly));
-    const { worker: victim, shard } = await catchInTheMiddle(team, out, 6);
+    const {
+      run: id,
+      out,
+      team,
+      worker: victim,
+      shard,
+    } = await queue.catch((attempt) => spec(`three-${attempt}`, 6), 3, '--drain');
     victim.child.kill('SIGKILL');
     for (const worker of team) {
       assert.equal(await worker.ended, worker === victim ? null : 0, worker.err());
@@ -84,7 +73,12 @@ describe('node-ctc queue', function () {
     assert.deepEqual([waited.code, waited.err], [0, '']);
     const { state, done, counts, statuses } = JSON.parse(waited.out);
     assert.deepEqual([state, done, counts.complete, statuses], ['complete', 6000, 6, { ok: 6000 }]);
-    assert.equal((await queue.add(spec('three', 6))).state, 'complete');
+    const again = await queue.run('add', [...given.args.slice(1), '--out', out, '--shards', '6']);
+    assert.deepEqual([again.code, again.err], [0, '']);
+    assert.deepEqual(JSON.parse(again.out), {
+      ...{ type: 'run', run: id, state: 'complete', shards: 6, utterances: 6000 },
+      ...{ retried: 0, failed: 0, out },
+    });
   });
 
   it('a merge that is done again, or was cut off, changes nothing', async () => {

@@ -8,15 +8,7 @@ import { Worker } from 'bullmq';
 import { type RunSpec, removeRun, work } from '../lib/queue/index.js';
 import { Scratch } from './io.helpers.js';
 import { makeCase, run } from './support/evalCase.js';
-import {
-  assertSame,
-  catchInTheMiddle,
-  isJob,
-  slowly,
-  specOf,
-  TestQueue,
-  until,
-} from './support/queueWorkers.js';
+import { assertSame, isJob, specOf, TestQueue, until } from './support/queueWorkers.js';
 import { freePort, needRedis, RedisServer } from './support/redis.js';
 
 describe('workers of node-ctc queue', function () {
@@ -53,9 +45,8 @@ describe('workers of node-ctc queue', function () {
     ['SIGTERM', 143],
   ] as const) {
     it(`${signal} gives the shard back, with what is done of it`, async () => {
-      const { run: id, out } = await queue.add(spec(signal, 2));
-      const worker = queue.work(...slowly);
-      await catchInTheMiddle([worker], out, 2);
+      const given = (attempt: number) => spec(`${signal}-${attempt}`, 2);
+      const { run: id, out, worker } = await queue.catch(given, 1);
       await assert.rejects(removeRun(id, queue.place), {
         code: 'ERR_CTC_INVALID_ARG_VALUE',
         message: new RegExp(
@@ -73,16 +64,19 @@ describe('workers of node-ctc queue', function () {
       // Taken out of the queue and added again, the run goes on as well.
       await removeRun(id.slice(0, 8), queue.place);
       assert.deepEqual(await queue.status(), []);
-      assert.equal((await queue.add(spec(signal, 2))).state, 'added');
+      const again = { ...spec(signal, 2), out };
+      assert.deepEqual(await queue.add(again).then(({ run, state }) => [run, state]), [
+        id,
+        'added',
+      ]);
       await queue.drain();
       assertSame(out, whole);
     });
   }
 
   it('a worker that was frozen notices that its shard went to another', async () => {
-    const { out } = await queue.add(spec('frozen', 2));
-    const frozen = queue.work('--drain', ...slowly);
-    const { shard } = await catchInTheMiddle([frozen], out, 2);
+    const given = (attempt: number) => spec(`frozen-${attempt}`, 2);
+    const { out, shard, worker: frozen } = await queue.catch(given, 1, '--drain');
     assert.deepEqual((await queue.drain()).report, { shards: 2 - shard, merged: 1, failed: 0 });
     assertSame(out, whole);
     frozen.child.kill('SIGCONT');
@@ -93,9 +87,8 @@ describe('workers of node-ctc queue', function () {
   });
 
   it('Redis goes away in the middle: a line when it does, a line when it is back, and the work goes on', async () => {
-    const { out } = await queue.add(spec('away', 2));
-    const worker = queue.work('--drain', ...slowly);
-    await catchInTheMiddle([worker], out, 2);
+    const given = (attempt: number) => spec(`away-${attempt}`, 2);
+    const { out, worker } = await queue.catch(given, 1, '--drain');
     await redis.save();
     await redis.end();
     worker.child.kill('SIGCONT');
@@ -117,9 +110,7 @@ describe('workers of node-ctc queue', function () {
     const own = await RedisServer.start();
     try {
       const other = new TestQueue(own.url, 'away');
-      const { out } = await other.add(spec('away-stopped', 2));
-      const worker = other.work(...slowly);
-      await catchInTheMiddle([worker], out, 2);
+      const { worker } = await other.catch((attempt) => spec(`ended-${attempt}`, 2), 1);
       await own.end();
       worker.child.kill('SIGINT');
       worker.child.kill('SIGCONT');

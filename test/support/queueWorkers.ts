@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Queue } from 'bullmq';
@@ -14,6 +14,7 @@ import {
   queueStatus,
   type RunSpec,
   type RunStatus,
+  removeRun,
   type WorkEvent,
   type WorkOptions,
   type WorkReport,
@@ -77,6 +78,22 @@ export class TestQueue {
     return addRun(spec, { ...this.place, ...options });
   }
 
+  /**
+   * Adds runs, each with workers of its own, until one of them is stopped in the middle of a shard, with some of it
+   * written: it does nothing until it gets SIGCONT. On a loaded machine a run may be over before.
+   */
+  async catch(specFor: (attempt: number) => RunSpec, workers: number, ...args: string[]) {
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const added = await this.add(specFor(attempt));
+      const team = Array.from({ length: workers }, () => this.work(...slowly, ...args));
+      const caught = await catchInTheMiddle(team, added.out, added.shards);
+      if (caught !== undefined) return { ...added, ...caught, team };
+      await this.killAll();
+      await removeRun(added.run, this.place);
+    }
+    throw new Error('no worker was caught in the middle of a shard');
+  }
+
   status(run?: string): Promise<RunStatus[]> {
     return queueStatus(this.place, run);
   }
@@ -122,17 +139,14 @@ export function specOf({ data, manifest, tokens }: EvalCase) {
 }
 
 /** Options of a worker that writes after every 30 utterances or so. */
-export const slowly = ['--batch-mb', '0.02', '--threads', '1'];
+const slowly = ['--batch-mb', '0.02', '--threads', '1'];
 
-/**
- * Waits until one of the workers is in the middle of a shard, with some of it written, and stops it there: it does
- * nothing until it gets SIGCONT.
- */
-export async function catchInTheMiddle(
+/** undefined where the run is over. */
+async function catchInTheMiddle(
   workers: readonly QueueWorker[],
   out: string,
   shards: number,
-): Promise<{ worker: QueueWorker; shard: number }> {
+): Promise<{ worker: QueueWorker; shard: number } | undefined> {
   const of = String(shards).padStart(5, '0');
   const batches = (shard: number) => {
     const name = `shard-${String(shard).padStart(5, '0')}-of-${of}.journal`;
@@ -142,7 +156,7 @@ export async function catchInTheMiddle(
       return 0;
     }
   };
-  for (const end = Date.now() + 60_000; Date.now() < end; await sleep(1)) {
+  for (; !existsSync(join(out, 'summary.json')); await sleep(1)) {
     for (const worker of workers) {
       const last = worker.events.at(-1);
       if (last === undefined || !isJob(last, 'shard', 'started')) continue;
@@ -154,7 +168,7 @@ export async function catchInTheMiddle(
       worker.child.kill('SIGCONT');
     }
   }
-  throw new Error('no worker was caught in the middle of a shard');
+  return undefined;
 }
 
 /** That two folders hold the same results. */
