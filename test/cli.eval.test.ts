@@ -522,11 +522,8 @@ describe('node-ctc eval', () => {
       [['--worst', '-1'], /must be an integer from 0/],
       [['--blank', '6'], /--blank is 6; classes are 0 to 5/],
       [['--word-delimiter', '|'], /--word-delimiter: .*no token is that/],
-      [
-        ['--array', 'logits'],
-        /--array does not go with .*\.npy \(npy\), which has no named arrays/,
-      ],
-      [['--id-column', 'id'], /--id-column does not go with .*\.npy \(npy\), which has no columns/],
+      [['--array', 'logits'], /--array does not go with .* \(npy\), which has no named arrays/],
+      [['--id-column', 'id'], /--id-column does not go with .* \(npy\), which has no columns/],
       [['--nonsense'], /unknown option '--nonsense'/],
     ];
     for (const [args, message] of usage) {

@@ -28,6 +28,10 @@ class Filter {
     this.room = ids;
   }
 
+  get bytes(): number {
+    return this.#bits.byteLength;
+  }
+
   has({ high, low }: Hash): boolean {
     for (let i = 0, at = low; i < probes; i++, at += high) {
       const bit = (at & this.#mask) >>> 0;
@@ -51,6 +55,11 @@ export class RepeatedIds {
   #filters: Filter[] = [new Filter(firstIds)];
   readonly #suspects = new Set<number>();
   readonly #hash = new Hash();
+
+  /** Memory that the first pass takes, without that for ids that are there twice. */
+  get bytes(): number {
+    return this.#filters.reduce((sum, filter) => sum + filter.bytes, 0);
+  }
 
   /** The first pass: every id, in any order. */
   note(id: string): void {
