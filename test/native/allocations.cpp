@@ -28,7 +28,7 @@ int64_t liveAllocations() { return live; }
 
 }  // namespace ctc::test
 
-// The library's other forms, for arrays and those that do not throw, call these.
+// The library's other forms call these, but under valgrind its own stand in for the library's.
 void* operator new(size_t bytes) {
   if (untilFailure.fetch_sub(1) == 0) {
     failed = true;
@@ -47,3 +47,21 @@ void operator delete(void* memory) noexcept {
 }
 
 void operator delete(void* memory, size_t) noexcept { operator delete(memory); }
+
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  try {
+    return operator new(bytes);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void* operator new[](size_t bytes) { return operator new(bytes); }
+
+void* operator new[](size_t bytes, const std::nothrow_t&) noexcept {
+  return operator new(bytes, std::nothrow);
+}
+
+void operator delete[](void* memory) noexcept { operator delete(memory); }
+
+void operator delete[](void* memory, size_t) noexcept { operator delete(memory); }
