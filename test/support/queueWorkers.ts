@@ -88,6 +88,8 @@ export class TestQueue {
       const team = Array.from({ length: workers }, () => this.work(...slowly, ...args));
       const caught = await catchInTheMiddle(team, added.out, added.shards);
       if (caught !== undefined) return { ...added, ...caught, team };
+      const merged = () => team.some(({ events }) => events.some(isMerged));
+      await until('the run is merged', merged);
       await this.killAll();
       await removeRun(added.run, this.place);
     }
@@ -190,6 +192,8 @@ export function isJob(
 ): event is JobEvent {
   return event.type === type && 'state' in event && event.state === state;
 }
+
+const isMerged = (event: WorkEvent) => isJob(event, 'merge', 'done');
 
 /** Resolves once `there` holds; rejects after a minute. */
 export async function until(what: string, there: () => boolean | Promise<boolean>): Promise<void> {
