@@ -82,14 +82,16 @@ function argumentsOf({ verb: number, changes }: Plan) {
   }
 }
 
-/** Whether `error` is the reason of the call's own aborted signal. */
+/** Whether `error` is the reason of an aborted signal among the arguments. */
 function isReason(error: unknown, args: readonly unknown[]): boolean {
-  try {
-    const signal = (args.at(-1) as { signal?: AbortSignal } | undefined)?.signal;
-    return signal?.aborted === true && error === signal.reason;
-  } catch {
-    return false;
-  }
+  return args.some((argument) => {
+    try {
+      const { signal } = argument as { signal?: AbortSignal };
+      return signal?.aborted === true && error === signal.reason;
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** Throws unless `error` is one that a caller may get. */
