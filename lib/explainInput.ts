@@ -8,9 +8,14 @@ export type ExplainInput = 'logits' | 'logProbs' | 'probabilities';
 
 /** All frames as dense float64. */
 export function readRows(tensor: ResolvedTensor): Float64Array {
-  const { frames, classes, frameStride, classStride } = tensor;
-  const read = elementReader(tensor);
+  const { data, frames, classes, frameStride, classStride, span, bytesPerElement } = tensor;
   const rows = allocate(() => new Float64Array(frames * classes));
+  if (rows.length === 0) return rows;
+  // A getter among the arguments may have taken it away.
+  if (data.byteLength < span * bytesPerElement) {
+    throw rangeError('ERR_CTC_BUFFER', 'input.data was detached or shrunk during the call');
+  }
+  const read = elementReader(tensor);
   for (let t = 0; t < frames; t++) {
     for (let c = 0; c < classes; c++) {
       rows[t * classes + c] = read(t * frameStride + c * classStride);

@@ -303,7 +303,11 @@ describe('explain', () => {
         'INVALID_LENGTH',
         /symbols has 2 entries; there are 3 classes/,
       ],
-      [[rows, [1], { symbols: ['a', 'b', 5] }], 'INVALID_ARG_TYPE', /an array of strings/],
+      [
+        [rows, [1], { symbols: ['a', 'b', 5] }],
+        'INVALID_ARG_TYPE',
+        /symbols\[2\] must be a string/,
+      ],
       [[rows, [1], { maxPaths: -1 }], 'OUT_OF_RANGE', /^maxPaths is -1/],
       [[rows, [1], { input: 'probs' }], 'INVALID_ARG_VALUE', /^input is 'probs'/],
       [[rows, [1], { blank: 3 }], 'OUT_OF_RANGE', /^blank is 3/],

@@ -69,6 +69,21 @@ const calls: [what: string, call: () => unknown, name: string, code: string][] =
   ],
   ['an endless spelling', () => new Lexicon([['a', endless]]), 'RangeError', 'INVALID_LABEL'],
   [
+    'to explain what a getter takes away',
+    () => {
+      const tensor = input();
+      const options = {
+        get blank() {
+          detached(tensor.data);
+          return 0;
+        },
+      };
+      return explainSync(tensor, [1], options);
+    },
+    'RangeError',
+    'BUFFER',
+  ],
+  [
     'a lexicon of detached numbers',
     () => new Lexicon(detached(Int32Array.of(1)) as never),
     'TypeError',
