@@ -8,6 +8,8 @@
 namespace ctc {
 namespace cuda {
 
+constexpr int warpSize32 = 32;
+
 // An utterance with at least one frame and enough frames for its labels, or (frames == 0) one whose
 // gradient rows are only to be zeroed. Offsets are in elements of the array named.
 //

@@ -10,7 +10,6 @@
 namespace ctc {
 namespace cuda {
 
-constexpr int warpSize32 = 32;
 constexpr unsigned allLanes = 0xffffffffu;
 
 // Groups of 32 share a block of 128 threads.
