@@ -3,6 +3,7 @@
 
 import type { TensorType } from '../tensor.js';
 import { fileError, quote } from './file.js';
+import { parseJson } from './json.js';
 import { readLines, readPieces } from './lines.js';
 import { type ManifestRow, RowChecker } from './manifest.js';
 import { type ParsedRow, readFields } from './manifestFormats.js';
@@ -110,13 +111,13 @@ export class JsonlStream implements UtteranceStream {
 
 function parseObject(text: string, row: ParsedRow): Record<string, unknown> | undefined {
   try {
-    const fields: unknown = JSON.parse(text);
+    const fields = parseJson(text);
     if (typeof fields === 'object' && fields !== null && !Array.isArray(fields)) {
       return fields as Record<string, unknown>;
     }
     row.reason = `not a JSON object: ${quote(text)}`;
-  } catch {
-    row.reason = `not JSON: ${quote(text)}`;
+  } catch (error) {
+    row.reason = error instanceof RangeError ? error.message : `not JSON: ${quote(text)}`;
   }
   return undefined;
 }
