@@ -7,6 +7,7 @@ import { statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openStream } from '../lib/io/jsonlStream.js';
+import { manifestRows } from '../lib/io/manifest.js';
 import { openSource, ReadBuffer } from '../lib/io/openSource.js';
 import { readTokens } from '../lib/io/tokens.js';
 import { root, Scratch } from './io.helpers.js';
@@ -77,6 +78,41 @@ describe('memory that files ask for', function () {
   it('a matrix in text takes as much as its numbers, not as its words', async () => {
     const path = scratch.write(`utt [\n${'11 '.repeat(2.5e6)}]\n`, 'text.ark');
     assert.equal(await inSmallHeap(path), '1,1,2500000');
+  });
+
+  it('a line that is no JSON is quoted from its start', async () => {
+    const path = scratch.write(`{"id": "a" ${'x'.repeat(2e7)}\n`, 'words.jsonl');
+    assert.match(await inSmallHeap(path), /line 1: not JSON: "\{\\?"id\\?": \\?"a\\?" x{48}…"$/);
+  });
+
+  it('lists within lists, deeper than the stack, are faults of their rows', async () => {
+    const deep = '['.repeat(2e5) + ']'.repeat(2e5);
+    const lines: [line: string, stream: RegExp, row?: RegExp][] = [
+      [`{"text": ${deep}}`, /has no "logits"/, /^"text" is a list, not text$/],
+      [`{"text": "", "id": ${deep}}`, /has no "logits"/, /^"id" is a list, not a name$/],
+      [`{"text": "", "frames": ${deep}}`, /has no "logits"/, /^"frames" is a list, not a count/],
+      [`{"text": "", "logits": [[1]], "dtype": ${deep}}`, /has the dtype a list/],
+      [
+        `{"text": "", "logits": [1], "shape": [1, ${deep}]}`,
+        /has 1 numbers and the shape \(1, NaN/,
+      ],
+      [`{"text": "", "logits": [1], "shape": ${deep}}`, /has 1 numbers and the shape \(\)/],
+      [`{"text": "", "logits": ${deep}}`, /has no number at frame 0/],
+      [deep, /not a JSON object: "\[{59}…"/, /^not a JSON object: "\[{59}…"$/],
+    ];
+    const text = `{"text": "good"}\n${lines.map(([line]) => `${line}\n`).join('')}`;
+    const path = scratch.write(text, 'deep.jsonl');
+    let position = -1;
+    for await (const { fault } of manifestRows(path)) {
+      const reason = lines[position++]?.[2];
+      if (reason === undefined) assert.equal(fault?.status === 'bad-row', false);
+      else assert.match(fault!.reason, reason);
+    }
+    assert.equal(position, lines.length);
+    const stream = openStream(path);
+    const { batch } = (await stream.next(new ReadBuffer(2 ** 20)))!;
+    await stream.close();
+    for (const [i, [, fault]] of lines.entries()) assert.match(batch.faults[i + 1]!, fault);
   });
 
   it('one long frame before many short ones asks for nothing', async () => {

@@ -79,7 +79,8 @@ export function splitLines(text: string): string[] {
 
 /** A line or a name as it may be shown on a terminal: control characters escaped, at most 60 characters. */
 export function quote(text: string): string {
-  const characters = [...text];
+  // Of a long one only the start is taken apart: a list of all its characters may be more than memory holds.
+  const characters = [...text.slice(0, 122)];
   const shown = characters.length > 60 ? `${characters.slice(0, 59).join('')}…` : text;
   return `"${escapeControls(shown)}"`;
 }

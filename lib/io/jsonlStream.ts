@@ -6,7 +6,7 @@ import { fileError, quote } from './file.js';
 import { parseJson } from './json.js';
 import { readLines, readPieces } from './lines.js';
 import { type ManifestRow, RowChecker } from './manifest.js';
-import { type ParsedRow, readFields } from './manifestFormats.js';
+import { type ParsedRow, readFields, show } from './manifestFormats.js';
 import { faultOf, type Matrix, packMatrices } from './matrixSource.js';
 import { columnNames, rowMatrix } from './rowMatrix.js';
 import { elementBytes, type ReadBuffer, type SourceBatch, type UtteranceStream } from './source.js';
@@ -127,7 +127,7 @@ function readMatrix(fields: Record<string, unknown>, name: string): Matrix {
   if (key === undefined) throw fileError(name, 'has no "logits"');
   const { dtype = 'float32', shape } = fields;
   if (typeof dtype !== 'string' || !types.includes(dtype)) {
-    throw fileError(name, `has the dtype ${quote(String(dtype))}`, `Known are ${types.join(', ')}`);
+    throw fileError(name, `has the dtype ${show(dtype)}`, `Known are ${types.join(', ')}`);
   }
   const type = dtype as TensorType;
   const value = fields[key];

@@ -229,6 +229,10 @@ function readColumns(fields: string[], columns: Columns, row: ParsedRow): Parsed
   return row;
 }
 
-function show(value: unknown): string {
+/** A value of JSON for a message. Lists and objects are not looked into: they may be deeper than the stack. */
+export function show(value: unknown): string {
+  if (typeof value === 'object' && value !== null) {
+    return Array.isArray(value) ? 'a list' : 'an object';
+  }
   return quote(JSON.stringify(value) ?? 'undefined').slice(1, -1);
 }

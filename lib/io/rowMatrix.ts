@@ -61,7 +61,11 @@ function nestedShape(value: Numbers): [frames: number, classes: number] {
 }
 
 function flatShape(name: string, value: Numbers, shape: unknown): [number, number] {
-  const axes = isList(shape) ? Array.from(shape, Number) : [];
+  // Tables have bigint, and nobody asks what a list of lists is as a number: it may be deeper than the stack.
+  const axes =
+    isList(shape) && shape.length === 2
+      ? Array.from(shape, (n) => (typeof n === 'object' ? Number.NaN : Number(n)))
+      : [];
   const [frames, classes] = axes as [number, number];
   const fits =
     axes.length === 2 &&
