@@ -25,11 +25,16 @@ describe("valgrind's records", () => {
     '<xwhat><text>8 bytes are definitely lost</text></xwhat>',
     ...['/usr/libexec/valgrind/vgpreload_memcheck.so', '/b/Release/ctc.node', '/usr/bin/node'],
   );
+  const handle = record(
+    'Leak_DefinitelyLost',
+    '<xwhat><text>40 bytes are definitely lost</text></xwhat>',
+    ...['/usr/libexec/valgrind/vgpreload_memcheck.so', '/usr/bin/node', '/b/Release/ctc.node'],
+  );
 
-  it('are the addon’s where a stack passes through it', () => {
-    const { own, others } = recordsOf(`<valgrindoutput>${node}${read}${node}${leak}`);
+  it('are the addon’s where it runs, and leaks where it asked for the block', () => {
+    const { own, others } = recordsOf(`<valgrindoutput>${node}${read}${node}${leak}${handle}`);
     assert.deepEqual(own, [read, leak]);
-    assert.equal(others, 2);
+    assert.equal(others, 3);
     assert.deepEqual(recordsOf('<valgrindoutput></valgrindoutput>'), { own: [], others: 0 });
   });
 
