@@ -28,13 +28,17 @@ const valgrind = [
 
 const text = (xml, tag) => xml.match(new RegExp(`<${tag}>([\\s\\S]*?)</${tag}>`))?.[1] ?? '';
 
-const isAddon = (object) => object.endsWith('/ctc.node');
+const framesOf = (record) => record.match(/<frame>[\s\S]*?<\/frame>/g) ?? [];
+const isAddon = (frame) => text(frame, 'obj').endsWith('/ctc.node');
+// The operator new of the C++ library, which may be a part of Node.
+const isAllocator = (frame) =>
+  /vgpreload|libstdc\+\+/.test(text(frame, 'obj')) || text(frame, 'fn').startsWith('operator new');
 
 function isOwn(record) {
-  const objects = [...record.matchAll(/<obj>([^<]*)<\/obj>/g)].map(([, object]) => object);
-  if (!text(record, 'kind').startsWith('Leak')) return objects.some(isAddon);
+  const frames = framesOf(record);
+  if (!text(record, 'kind').startsWith('Leak')) return frames.some(isAddon);
   // What Node allocates for a handle goes with the handle, when that is collected: after the end, often.
-  const asked = objects.find((object) => !/vgpreload|libstdc\+\+/.test(object));
+  const asked = frames.find((frame) => !isAllocator(frame));
   return asked !== undefined && isAddon(asked);
 }
 
@@ -47,10 +51,12 @@ function recordsOf(xml) {
 
 function describeRecord(record) {
   const what = text(record, 'what') || text(record, 'text');
-  const frames = (record.match(/<frame>[\s\S]*?<\/frame>/g) ?? []).slice(0, 12).map((frame) => {
-    const place = text(frame, 'line') && ` (${text(frame, 'file')}:${text(frame, 'line')})`;
-    return `    ${text(frame, 'fn') || '???'} in ${path.basename(text(frame, 'obj'))}${place}`;
-  });
+  const frames = framesOf(record)
+    .slice(0, 12)
+    .map((frame) => {
+      const place = text(frame, 'line') && ` (${text(frame, 'file')}:${text(frame, 'line')})`;
+      return `    ${text(frame, 'fn') || '???'} in ${path.basename(text(frame, 'obj'))}${place}`;
+    });
   return `${text(record, 'kind')}: ${what}\n${frames.join('\n')}\n`;
 }
 

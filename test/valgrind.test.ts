@@ -14,7 +14,7 @@ const { recordsOf, describeRecord } = require(join(root, 'scripts', 'test-valgri
 const record = (kind: string, what: string, ...objects: string[]) => `<error>
   <kind>${kind}</kind>
   ${what}
-  <stack>${objects.map((obj) => `<frame><ip>0x1</ip><obj>${obj}</obj><fn>f</fn></frame>`).join('\n')}</stack>
+  <stack>${objects.map((obj) => `<frame><ip>0x1</ip><obj>${obj}</obj><fn>${/vg/.test(obj) ? 'malloc' : 'f'}</fn></frame>`).join('\n')}</stack>
 </error>`;
 
 describe("valgrind's records", () => {
@@ -35,6 +35,12 @@ describe("valgrind's records", () => {
     const { own, others } = recordsOf(`<valgrindoutput>${node}${read}${node}${leak}${handle}`);
     assert.deepEqual(own, [read, leak]);
     assert.equal(others, 3);
+    // Node's own operator new.
+    const within = leak.replace(
+      '</frame>',
+      '</frame><frame><obj>/bin/node</obj><fn>operator new(unsigned long)</fn></frame>',
+    );
+    assert.deepEqual(recordsOf(within), { own: [within], others: 0 });
     assert.deepEqual(recordsOf('<valgrindoutput></valgrindoutput>'), { own: [], others: 0 });
   });
 
@@ -42,7 +48,7 @@ describe("valgrind's records", () => {
     assert.equal(
       describeRecord(leak),
       'Leak_DefinitelyLost: 8 bytes are definitely lost\n' +
-        '    f in vgpreload_memcheck.so\n    f in ctc.node\n    f in node\n',
+        '    malloc in vgpreload_memcheck.so\n    f in ctc.node\n    f in node\n',
     );
   });
 });
