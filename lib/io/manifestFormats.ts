@@ -2,6 +2,7 @@
 
 import { splitRecord } from './delimited.js';
 import { fileError, quote } from './file.js';
+import { parseJson } from './json.js';
 import type { Line } from './lines.js';
 
 export type ManifestFormat = 'jsonl' | 'csv' | 'tsv' | 'kaldi';
@@ -46,7 +47,7 @@ export function makeParser(
 ): Parser {
   const format = asked ?? guessFormat(path, first);
   const end = () => {};
-  if (format === 'jsonl') return { format, parse: (line) => parseJson(line, needsText), end };
+  if (format === 'jsonl') return { format, parse: (line) => parseJsonLine(line, needsText), end };
   if (format === 'kaldi') return { format, parse: parseKaldi, end };
   return { format, ...makeTable(path, format) };
 }
@@ -68,7 +69,10 @@ function isHeader(line: string, delimiter: ',' | '\t'): boolean {
   return fields?.some((field) => columnNames.text.includes(field as 'text')) ?? false;
 }
 
-function parseJson({ line, text: source, valid }: Line, needsText: boolean): ParsedRow | undefined {
+function parseJsonLine(
+  { line, text: source, valid }: Line,
+  needsText: boolean,
+): ParsedRow | undefined {
   if (source.trim() === '') return undefined;
   if (!valid) return { line, reason: 'not UTF-8 text' };
   const row: ParsedRow = { line };
@@ -79,9 +83,9 @@ function parseJson({ line, text: source, valid }: Line, needsText: boolean): Par
 
   let fields: Record<string, unknown>;
   try {
-    fields = JSON.parse(source);
-  } catch {
-    return fail(`not JSON: ${quote(source)}`);
+    fields = parseJson(source) as Record<string, unknown>;
+  } catch (error) {
+    return fail(error instanceof RangeError ? error.message : `not JSON: ${quote(source)}`);
   }
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
     return fail(`not a JSON object: ${quote(source)}`);
@@ -225,6 +229,10 @@ function readColumns(fields: string[], columns: Columns, row: ParsedRow): Parsed
   return row;
 }
 
-function show(value: unknown): string {
+/** A value of JSON for a message. Lists and objects are not looked into: they may be deeper than the stack. */
+export function show(value: unknown): string {
+  if (typeof value === 'object' && value !== null) {
+    return Array.isArray(value) ? 'a list' : 'an object';
+  }
   return quote(JSON.stringify(value) ?? 'undefined').slice(1, -1);
 }

@@ -22,7 +22,7 @@ namespace {
 constexpr size_t keptArenaBytes = size_t{16} << 20;
 
 // A gradient beyond this won't be found in the caches by whoever reads it next.
-constexpr int64_t streamingBytes = int64_t{8} << 20;
+constexpr double streamingBytes = 8 << 20;
 
 // The narrow kernels scale gradients in float32.
 constexpr double narrowScale = 1e30;
@@ -165,7 +165,10 @@ class Batch {
     u.gradientScale = scale(n);
     u.gradient = gradientRow(n, 0);
     u.gradientFrameStride = problem_.gradient.frameStride;
-    u.streaming = in.frames * in.utterances * in.classes * size > streamingBytes;
+    // In floating point: with strides of 0 a small input may have any shape.
+    u.streaming = static_cast<double>(in.frames) * static_cast<double>(in.utterances) *
+                      static_cast<double>(in.classes * size) >
+                  streamingBytes;
     u.cancelled = problem_.execution.cancelled;
     return u;
   }
