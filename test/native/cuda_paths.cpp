@@ -5,6 +5,7 @@
 #include <string>
 
 #include "check.h"
+#include "ctc/lattice.h"
 #include "cuda/emulation/runtime.h"
 #include "cuda/plan.h"
 #include "cuda_path_case.h"
@@ -99,6 +100,37 @@ TEST(cuda_paths_agree_around_every_tile_boundary) {
           checkCall(Call::alignStar, tied(c), what);
           // Posteriors have one lane a thread.
           if (pairs == 1) checkCall(Call::recursions, c, what);
+        }
+      }
+    }
+  }
+}
+
+// With few frames to spare a path has to hurry: tiles have nothing to do before its earliest and
+// after its latest time. Memory that was never written is NaN.
+TEST(cuda_paths_agree_with_few_frames_to_spare) {
+  const Turned turned;
+  for (const int32_t pairs : {1, 2, 4}) {
+    for (const int32_t warps : {1, 2, 3}) {
+      const int64_t lanes = int64_t{32} * pairs * warps;
+      for (const int64_t labels : {lanes - 1, lanes, 2 * lanes + 17}) {
+        for (const int64_t spare : {0, 1, 15, 16, 17, 40}) {
+          cuda::tuning.pairs = pairs;
+          cuda::tuning.warps = warps;
+          cuda::tuning.blockFrames = spare % 2 == 0 ? 32 : 0;
+          const auto seed = static_cast<uint64_t>(labels * 3 + spare);
+          emulation::options.seed = seed;
+          Case c = randomCase(labels, 1, 9, labels, seed);
+          const auto needed = framesNeeded(c.targets[0].data(), labels);
+          const std::vector<int32_t> target = c.targets[0];
+          c = randomCase(needed + spare, 1, 9, labels, seed);
+          c.targets[0] = target;
+          emulated().trim();
+          const std::string what = std::to_string(pairs) + " pairs, " + std::to_string(warps) +
+                                   " warps, " + std::to_string(labels) + " labels, " +
+                                   std::to_string(spare) + " frames to spare";
+          checkCall(Call::align, tied(c), what);
+          checkCall(Call::alignStar, tied(c), what);
         }
       }
     }
