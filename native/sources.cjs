@@ -92,11 +92,11 @@ const emulation = [
   'test/native/cuda_emulated.cpp',
 ];
 const emulationTests = [
+  'test/native/cuda_call.cpp',
   'test/native/cuda_case.cpp',
   'test/native/cuda_emulation.cpp',
-  'test/native/cuda_loss.cpp',
-  'test/native/cuda_paths.cpp',
-  'test/native/cuda_path_case.cpp',
+  'test/native/cuda_failures.cpp',
+  'test/native/cuda_kernels.cpp',
 ];
 const emulationLibrary = ['test/native/cuda_library.cpp'];
 
