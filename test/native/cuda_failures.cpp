@@ -72,7 +72,7 @@ TEST(cuda_works_in_smaller_parts_where_memory_is_short) {
   const Turned turned;
   const Case c = randomCase(300, 6, 50, 60, 6);
   for (const Call call : functions) {
-    emulation::options.memoryBytes = int64_t{1} << 31;
+    emulation::options.memoryBytes = int64_t{1} << 28;
     const Answer expected = findOnDevice(call, c);
     bool ran = false, refused = false;
     for (int64_t bytes = int64_t{1} << 24; bytes >= 1024; bytes /= 2) {
