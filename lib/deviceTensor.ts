@@ -99,8 +99,13 @@ export class DeviceTensor<D extends TensorData = TensorData> {
     const [tensor, source] = DeviceTensor.#make(input, options);
     const from = inputForJob(source, 'auto', undefined);
     const bytes = bytesOf(source);
-    await settled(native().upload(tensor.#source().handle, from.copy ? copyOf(bytes) : bytes));
-    return tensor;
+    try {
+      await settled(native().upload(tensor.#source().handle, from.copy ? copyOf(bytes) : bytes));
+      return tensor;
+    } catch (error) {
+      tensor.dispose();
+      throw error;
+    }
   }
 
   /** As {@link upload}; returns when it is done. */
@@ -109,8 +114,13 @@ export class DeviceTensor<D extends TensorData = TensorData> {
     options?: UploadOptions,
   ): DeviceTensor<D> {
     const [tensor, source] = DeviceTensor.#make(input, options);
-    check(native().uploadSync(tensor.#source().handle, bytesOf(source)));
-    return tensor;
+    try {
+      check(native().uploadSync(tensor.#source().handle, bytesOf(source)));
+      return tensor;
+    } catch (error) {
+      tensor.dispose();
+      throw error;
+    }
   }
 
   /** A tensor of the same shape, type and device without gaps, to write a gradient into. Contents: undefined. */

@@ -67,17 +67,21 @@ const cuda = [
   'native/core/lattice.cpp',
   'native/cuda/align.cu',
   'native/cuda/backend.cu',
+  'native/cuda/batches.cu',
+  'native/cuda/collapse.cu',
   'native/cuda/frames.cu',
   'native/cuda/gradient.cu',
   'native/cuda/greedy.cu',
   'native/cuda/lattice.cu',
   'native/cuda/loss.cu',
+  'native/cuda/occupancy.cu',
   'native/cuda/plan.cu',
   'native/cuda/posteriors.cu',
-  'native/cuda/rows.cu',
   'native/cuda/sequences.cu',
   'native/cuda/session.cu',
+  'native/cuda/softmax.cu',
   'native/cuda/source.cu',
+  'native/cuda/viterbi.cu',
 ];
 
 // The same, compiled for the host with CTC_EMULATED, for tests: an archive, its C++ tests, and what
@@ -88,11 +92,11 @@ const emulation = [
   'test/native/cuda_emulated.cpp',
 ];
 const emulationTests = [
+  'test/native/cuda_call.cpp',
   'test/native/cuda_case.cpp',
   'test/native/cuda_emulation.cpp',
-  'test/native/cuda_loss.cpp',
-  'test/native/cuda_paths.cpp',
-  'test/native/cuda_path_case.cpp',
+  'test/native/cuda_failures.cpp',
+  'test/native/cuda_kernels.cpp',
 ];
 const emulationLibrary = ['test/native/cuda_library.cpp'];
 

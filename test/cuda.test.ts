@@ -51,7 +51,7 @@ describe('the CUDA backend', function () {
   });
 
   it('passes the tests of test/cuda on an emulated device', async () => {
-    const specs = ['agreement', 'boundaries', 'jobs', 'paths', 'tensors'].map((name) =>
+    const specs = ['agreement', 'boundaries', 'jobs', 'memory', 'paths', 'tensors'].map((name) =>
       join(root, 'build', 'test', 'cuda', `${name}.spec.js`),
     );
     const { stdout } = await promisify(execFile)(
@@ -143,21 +143,24 @@ describe('the CUDA backend', function () {
     });
   }
 
-  for (const call of [
-    'greedyDecode({ data, shape }, on)',
-    'forcedAlign({ data, shape }, targets, on)',
-    'posteriors({ data, shape }, targets, on)',
-  ]) {
-    for (const failure of ['kernel:2', 'cudaLaunchKernelEx:1', 'cudaMemcpyAsync:3']) {
+  for (const [call, failures] of [
+    [
+      'greedyDecode({ data, shape }, on)',
+      ['kernel:2', 'cudaLaunchKernelEx:1', 'cudaMemcpyAsync:3'],
+    ],
+    ['forcedAlign({ data, shape }, targets, on)', ['kernel:3', 'cudaStreamCreateWithFlags:1']],
+    ['posteriors({ data, shape }, targets, on)', ['kernel:4', 'cudaEventRecord:1']],
+    ['DeviceTensor.upload({ data, shape })', ['cudaMalloc:1', 'cudaMemcpyAsync:1']],
+    ['pinnedArray("float32", 9)', ['cudaHostRegister:1']],
+  ] as const) {
+    for (const failure of failures) {
       it(`rejects ${call.split('(')[0]} after a failure (${failure}), and the next call works`, () => {
         const outcomes = run(
           `print([await outcome(() => ${call}), await outcome(() => ${call})])`,
           { CTC_EMULATED_FAIL: failure },
         );
-        assert.deepEqual(outcomes, [
-          'ERR_CTC_DEVICE: the GPU failed: unspecified launch failure',
-          3,
-        ]);
+        assert.equal(outcomes[0], 'ERR_CTC_DEVICE: the GPU failed: unspecified launch failure');
+        assert.match(String(outcomes[1]), /^(3|made)$/);
       });
     }
   }
@@ -176,17 +179,35 @@ describe('the CUDA backend', function () {
     assert.equal(typeof again, 'number');
   });
 
+  it('rejects when reading back fails, and a new tensor can be read', () => {
+    const [failed, lost, again] = run(
+      `const tensor = DeviceTensor.uploadSync({ data, shape });
+       const failing = outcome(() => tensor.read());
+       print([await failing, await outcome(() => tensor.read()),
+              await outcome(() => DeviceTensor.uploadSync({ data, shape }).read())]);`,
+      { CTC_EMULATED_FAIL: 'cudaMemcpyAsync:2' },
+    );
+    assert.match(failed, /^ERR_CTC_DEVICE: the GPU failed/);
+    assert.match(lost, /^ERR_CTC_DEVICE: the GPU was reset after a failure/);
+    assert.equal(again, 'made');
+  });
+
   it('rejects when the memory of the GPU does not suffice, and the next call works', () => {
-    const [big, upload, small] = run(
-      `const frames = 4000, many = new Float32Array(frames * 40);
-       print([await outcome(() => ctcLoss({ data: many, shape: [frames, 40] }, [1, 2, 3], on)),
-              await outcome(() => DeviceTensor.upload({ data: many, shape: [frames, 40] })),
-              await outcome(() => ctcLoss({ data, shape }, targets, on))])`,
+    const outcomes = run(
+      `const long = { data: new Float32Array(4000 * 40), shape: [4000, 40] };
+       const all = [];
+       for (const [input, labels] of [[long, [1, 2, 3]], [{ data, shape }, targets]]) {
+         for (const call of [ctcLoss, (input, _, options) => greedyDecode(input, options), forcedAlign, posteriors]) {
+           all.push(await outcome(() => call(input, labels, on)));
+         }
+         all.push(await outcome(() => DeviceTensor.upload(input)));
+       }
+       print(all);`,
       { CTC_EMULATED_MEMORY: '200000' },
     );
-    assert.match(big, /^ERR_CTC_OUT_OF_MEMORY: /);
-    assert.match(upload, /^ERR_CTC_OUT_OF_MEMORY: /);
-    assert.equal(typeof small, 'number');
+    for (const big of outcomes.slice(0, 5)) assert.match(big, /^ERR_CTC_OUT_OF_MEMORY: /);
+    assert.equal(typeof outcomes[5], 'number');
+    assert.deepEqual(outcomes.slice(6), [3, 3, 3, 'made']);
   });
 
   it('leaves the event loop free', () => {
@@ -199,6 +220,45 @@ describe('the CUDA backend', function () {
        print(ticks);`,
     );
     assert.ok(ticks > 3, `${ticks} turns of the event loop meanwhile`);
+  });
+
+  it('lets the event loop turn before any job is done', () => {
+    const order = run(
+      `const tensor = DeviceTensor.uploadSync({ data, shape });
+       const calls = {
+         ctcLoss: () => ctcLoss(tensor, targets),
+         greedyDecode: () => greedyDecode(tensor),
+         forcedAlign: () => forcedAlign(tensor, targets),
+         posteriors: () => posteriors(tensor, targets),
+         upload: () => DeviceTensor.upload({ data, shape }),
+         read: () => tensor.read(),
+       };
+       const order = [];
+       for (const [name, call] of Object.entries(calls)) {
+         setImmediate(() => order.push('turned'));
+         await call();
+         order.push(name);
+       }
+       print(order);`,
+    );
+    const names = ['ctcLoss', 'greedyDecode', 'forcedAlign', 'posteriors', 'upload', 'read'];
+    assert.deepEqual(
+      order,
+      names.flatMap((name) => ['turned', name]),
+    );
+  });
+
+  it('can be left while a job is running', () => {
+    // No answer is awaited: the process ends in its own time, with what was printed.
+    const started = run(
+      `const T = 2000;
+       const input = { data: new Float32Array(T * 50), shape: [T, 50] };
+       ctcLoss(input, [1, 2, 3], on);
+       greedyDecode(await DeviceTensor.upload(input));
+       print('started');
+       process.exit(0);`,
+    );
+    assert.equal(started, 'started');
   });
 
   it('frees the memory of tensors that are collected', () => {

@@ -1,6 +1,6 @@
 #include "cuda/frames.cuh"
 
-#include "cuda/sequences.h"
+#include "cuda/launch.h"
 
 namespace ctc {
 namespace cuda {

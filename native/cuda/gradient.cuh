@@ -14,6 +14,14 @@ namespace ctc {
 namespace cuda {
 
 constexpr int gradientWarps = 4;  // a block's; each has one frame at a time
+constexpr int gradientThreads = gradientWarps * warpSize32;
+
+// A warp for each row that both recursions keep at once.
+inline dim3 gridOfKept(const Extent& extent) {
+  const int64_t rows = int64_t{2} * extent.blockFrames;
+  return {static_cast<unsigned>((rows + gradientWarps - 1) / gradientWarps),
+          static_cast<unsigned>(extent.count)};
+}
 
 // The frame's posteriors as latticeKernel has left them, of recursion r's frame j.
 template <class R>
@@ -83,9 +91,9 @@ __device__ inline void clearFrames(const Batch<R>& b, const Utterance& u) {
   }
 }
 
-// grid: (rows kept by both recursions / gradientWarps, utterances). `back` as in latticeKernel.
+// grid: gridOfKept. `back` as in latticeKernel.
 template <class R, class T>
-__global__ void __launch_bounds__(gradientWarps* warpSize32)
+__global__ void __launch_bounds__(gradientThreads)
     gradientKernel(const __grid_constant__ Batch<R> b, int32_t back) {
   const Utterance u = b.utterances[blockIdx.y];
   if (u.frames == 0 || back >= u.blocks) return;

@@ -1,9 +1,5 @@
 #include "cuda/greedy.h"
 
-#include <limits>
-#include <optional>
-
-#include "cuda/collapse.cuh"
 #include "cuda/sequences.h"
 #include "cuda/turns.h"
 
@@ -27,35 +23,31 @@ class Greedy {
       problem_.logProbs[n] = 0;
       if (problem_.inputLengths[n] > 0) list.push_back(n);
     }
-    std::optional<SequenceChunk> chunks[2];
-    const auto put = [&](int which, int64_t at) {
-      SequenceChunk& chunk =
-          chunks[which].emplace(problem_.input, problem_.blank, source_, budget_);
-      for (; at < static_cast<int64_t>(list.size()); ++at) {
-        const int64_t n = list[static_cast<size_t>(at)];
-        if (!chunk.add(n, problem_.inputLengths[n], nullptr)) break;
-      }
-      enqueue(lease_->pipes[which], chunk);
-      return at;
-    };
-    takeTurns(static_cast<int64_t>(list.size()), 2, problem_.execution, put,
-              [&](int which) { collect(lease_->pipes[which], *chunks[which]); });
+    inChunks(
+        list, 2, *lease_, problem_.execution,
+        [&] { return SequenceChunk(problem_.input, problem_.blank, source_, budget_); },
+        [&](SequenceChunk& chunk, int64_t n) {
+          return chunk.add(n, problem_.inputLengths[n], nullptr);
+        },
+        [&](Pipe& pipe, const SequenceChunk& chunk) { enqueue(pipe, chunk); },
+        [&](Pipe& pipe, const SequenceChunk& chunk) { collect(pipe, chunk); });
   }
 
  private:
   void enqueue(Pipe& pipe, const SequenceChunk& chunk) const {
-    SequenceBatch batch = provideSequences(pipe, chunk, true, source_, problem_.input);
+    auto memory = provide<SequenceMemory>(pipe, chunk, source_);
+    SequenceBatch& batch = memory.batch;
     batch.blank = problem_.blank;
     batch.inputIsLogProbs = problem_.inputKind == Input::logProbs;
     batch.mergeRepeated = problem_.mergeRepeated;
     check(launchFrames(batch, problem_.input.dtype, chunk.longest(), pipe.stream));
-    check(launch(collapseKernel, dim3(static_cast<unsigned>(batch.count)), warpSize32, pipe.stream,
-                 batch));
-    bringBack(pipe, chunk, true, batch);
+    check(launchCollapse(batch, pipe.stream));
+    pipe.bringBack(batch.found, memory.resultBytes);
   }
 
   void collect(Pipe& pipe, const SequenceChunk& chunk) const {
-    const SequenceBatch b = broughtBack(pipe, chunk, true);
+    const SequenceMemory memory(chunk, nullptr, pipe.broughtBack());
+    const SequenceBatch& b = memory.batch;
     for (size_t i = 0; i < chunk.size(); ++i) {
       const int64_t n = chunk.pieces()[i].utterance;
       const Found& found = b.found[i];
@@ -64,7 +56,7 @@ class Greedy {
       problem_.logProbs[n] = found.logProb;
       problem_.blankFrames[n] = found.blankFrames;
       problem_.counts[n] = found.labels;
-      const int64_t from = chunk.sequences()[i].frame;
+      const int64_t from = chunk.items()[i].frame;
       const int64_t to = n * problem_.input.frames;
       for (int64_t k = 0; k < found.labels; ++k) {
         problem_.labels[to + k] = b.labels[from + k];

@@ -1,18 +1,7 @@
 #include "cuda/lattice.cuh"
 
-#include "cuda/launch.h"
-
 namespace ctc {
 namespace cuda {
-
-Mapping mappingFor(int32_t labels, bool wide) {
-  Mapping mapping;
-  const int32_t lanes = labels + 1;
-  mapping.pairs = wide || lanes <= 32 ? 1 : lanes <= 64 ? 2 : 4;
-  const int32_t tile = warpSize32 * mapping.pairs;
-  mapping.warps = min((lanes + tile - 1) / tile, mostWarps);
-  return mapping;
-}
 
 template <class R>
 cudaError_t launchLattice(const Batch<R>& batch, const Mapping& mapping, int32_t phases,

@@ -21,7 +21,7 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "cuda/batch.cuh"
+#include "cuda/launch.h"
 #include "cuda/softmax.cuh"
 
 namespace ctc {
@@ -40,9 +40,6 @@ constexpr int framesAhead() {
 // at most 0.7 a frame.
 constexpr int renormaliseEvery = 8;
 constexpr int meetThreads = 64;  // a block has at least these; sums over them have one order
-
-// What a launch of latticeKernel does: either, or both.
-enum LatticePhase : int32_t { inwardPhase = 1, outwardPhase = 2 };
 
 // Frames [from, to) of a recursion, counted from its own end.
 struct Range {

@@ -1,7 +1,9 @@
-// Launchers: each picks the kernel that fits and answers whether the launch was accepted.
+// All launches: each picks the kernel that fits and answers whether it was accepted. The launchers
+// of NAME.cuh's kernels are in NAME.cu.
 #pragma once
 
 #include "cuda/batch.cuh"
+#include "cuda/sequence.cuh"
 
 namespace ctc {
 namespace cuda {
@@ -21,8 +23,11 @@ struct Mapping {
   int32_t warps = 1;  // of one recursion, from 1 to mostWarps
 };
 constexpr int32_t mostWarps = 8;
-Mapping mappingFor(int32_t labels, bool wide);
 
+// What a launch of latticeKernel does: either, or both.
+enum LatticePhase : int32_t { inwardPhase = 1, outwardPhase = 2 };
+
+// softmax.cuh, lattice.cuh, gradient.cuh, occupancy.cuh: loss and posteriors.
 template <class R>
 cudaError_t launchRows(const Batch<R>& batch, DType dtype, const Extent& extent,
                        cudaStream_t stream);
@@ -32,6 +37,17 @@ cudaError_t launchLattice(const Batch<R>& batch, const Mapping& mapping, int32_t
 template <class R>
 cudaError_t launchGradient(const Batch<R>& batch, DType dtype, const Extent& extent, int32_t back,
                            cudaStream_t stream);
+cudaError_t launchOccupancy(const Batch<double>& batch, const Extent& extent, int32_t back,
+                            cudaStream_t stream);
+cudaError_t launchStateFrames(const Batch<double>& batch, const Extent& extent,
+                              cudaStream_t stream);
+
+// frames.cuh, collapse.cuh, viterbi.cuh: greedy decoding and alignment.
+cudaError_t launchFrames(const SequenceBatch& batch, DType dtype, int64_t longest,
+                         cudaStream_t stream);
+cudaError_t launchCollapse(const SequenceBatch& batch, cudaStream_t stream);
+cudaError_t launchPaths(const SequenceBatch& batch, const Mapping& mapping, cudaStream_t stream);
+cudaError_t launchSpans(const SequenceBatch& batch, cudaStream_t stream);
 
 template <class T>
 struct Typed {

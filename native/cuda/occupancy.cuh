@@ -29,9 +29,9 @@ __device__ inline void writeOccupancy(const Batch<R>& b, const Utterance& u, int
   }
 }
 
-// grid: (rows kept by both recursions / gradientWarps, utterances). `back` as in latticeKernel.
+// grid: gridOfKept. `back` as in latticeKernel.
 template <class R>
-__global__ void __launch_bounds__(gradientWarps* warpSize32)
+__global__ void __launch_bounds__(gradientThreads)
     occupancyKernel(const __grid_constant__ Batch<R> b, int32_t back) {
   const Utterance u = b.utterances[blockIdx.y];
   if (u.frames == 0 || back >= u.blocks ||
@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(gradientWarps* warpSize32)
 // The expected number of frames in each state, added up from the first frame on as on the CPU.
 // grid: (states / threads of a block, utterances).
 template <class R>
-__global__ void __launch_bounds__(gradientWarps* warpSize32)
+__global__ void __launch_bounds__(gradientThreads)
     stateFramesKernel(const __grid_constant__ Batch<R> b) {
   const Utterance u = b.utterances[blockIdx.y];
   const int64_t states = 2 * static_cast<int64_t>(u.labels) + 1;

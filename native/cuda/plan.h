@@ -1,12 +1,12 @@
-// Which utterances go through the kernels together, and where their parts of the workspace lie.
+// What decides how a call is cut into chunks and spread over threads, and the tables of labels that
+// the kernels read.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "ctc/loss.h"
 #include "cuda/launch.h"
-#include "cuda/source.h"
 
 namespace ctc {
 namespace cuda {
@@ -21,8 +21,8 @@ struct Budget {
 Budget budgetAt(int level);
 constexpr int budgetLevels = 4;
 
-// A grid's second extent ends at 65535.
-constexpr size_t mostUtterances = 32768;
+// For targets of at most `labels` labels, in float64 (`wide`) or float32.
+Mapping mappingFor(int64_t labels, bool wide);
 
 // Where in the tables a target's distinct labels are.
 struct Slots {
@@ -42,66 +42,6 @@ class SlotTables {
   std::vector<int32_t> slotOf_;  // [classes] room, only entries of the labels at hand are valid
 };
 
-// Where a chunk's arrays are read and written.
-struct Place {
-  bool inputStaged;  // packed for the chunk: rows of C, only those within the lengths
-  bool gradientStaged;
-  bool gradient;  // wanted at all
-  // Posteriors instead: bytes of results for each frame and state; 0: none are wanted.
-  int64_t cellBytes = 0;
-
-  // Whether the lattice's rows are kept.
-  bool outward() const { return gradient || cellBytes > 0; }
-};
-
-// Utterances of one launch chain. Add them in order; a chunk always takes one.
-class Chunk {
- public:
-  // elementBytes: of the type that is computed with.
-  Chunk(const LossProblem& problem, Place place, Mapping mapping, int64_t elementBytes,
-        Budget budget);
-
-  // False, with nothing changed, when the utterance would make the chunk too large. Frames of 0
-  // only zero the gradient.
-  bool add(int64_t n, int64_t frames);
-
-  const std::vector<Utterance>& utterances() const { return utterances_; }
-  const std::vector<int32_t>& tables() const { return slots_.tables; }
-  const std::vector<Piece>& pieces() const { return pieces_; }
-  int64_t number(size_t i) const { return pieces_[i].utterance; }  // in the problem
-  size_t size() const { return pieces_.size(); }
-  const Extent& extent() const { return extent_; }
-
-  // Elements of the arrays of Batch.
-  int64_t frames() const { return frames_; }
-  int64_t emissions() const { return emissions_; }
-  int64_t cells() const { return cells_; }
-  int64_t columns() const { return columns_; }
-  int64_t staged() const { return staged_; }  // elements of the packed input
-  int64_t results() const { return results_; }
-  int64_t states() const { return states_; }
-
- private:
-  void addTables(int64_t n, Utterance* u);
-
-  const LossProblem& problem_;
-  const Place place_;
-  const Mapping mapping_;
-  const int64_t elementBytes_;
-  const Budget budget_;
-  std::vector<Utterance> utterances_;
-  SlotTables slots_;
-  std::vector<Piece> pieces_;
-  Extent extent_;
-  int64_t frames_ = 0;
-  int64_t emissions_ = 0;
-  int64_t cells_ = 0;
-  int64_t columns_ = 0;
-  int64_t staged_ = 0;
-  int64_t results_ = 0;
-  int64_t states_ = 0;
-};
-
 // For tests: values other than 0 replace what would be chosen. Never changes a result.
 struct Tuning {
   int32_t pairs = 0;
@@ -110,6 +50,12 @@ struct Tuning {
   int32_t chunk = 0;  // utterances
 };
 extern Tuning tuning;
+
+// Whether a chunk of `size` utterances can take no more, whatever their memory: a grid's second
+// extent ends at 65535.
+inline bool isFull(size_t size) {
+  return size >= 32768 || (tuning.chunk > 0 && size >= static_cast<size_t>(tuning.chunk));
+}
 
 }  // namespace cuda
 }  // namespace ctc

@@ -2,15 +2,10 @@
 #include "cuda/posteriors.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
-#include <optional>
 
 #include "ctc/lattice.h"
-#include "cuda/lattice.cuh"
-#include "cuda/occupancy.cuh"
-#include "cuda/plan.h"
-#include "cuda/slices.h"
+#include "cuda/batches.h"
 #include "cuda/turns.h"
 
 namespace ctc {
@@ -18,47 +13,6 @@ namespace cuda {
 namespace {
 
 constexpr double infinite = std::numeric_limits<double>::infinity();
-
-// The memory of a chunk: sizes it when both are null, else slices what is given. The host fills the
-// start of `base`, and reads the results.
-struct PosteriorMemory {
-  Utterance* utterances;
-  int32_t* tables;
-  Batch<double> batch = {};
-  int64_t uploaded;  // bytes from the start
-  int64_t bytes;     // at base
-  int64_t resultBytes;
-
-  PosteriorMemory(const Chunk& chunk, bool recursions, char* base, char* results) {
-    const auto count = static_cast<int64_t>(chunk.size());
-    Slices work(base);
-    work.take(utterances, count);
-    work.take(tables, static_cast<int64_t>(chunk.tables().size()));
-    uploaded = work.bytes();
-    work.take(batch.pathExponent, count);
-    work.take(batch.inverse, chunk.frames());
-    work.take(batch.lowest, chunk.frames());
-    work.take(batch.emissions, chunk.emissions());
-    work.take(batch.cells, chunk.cells());
-    work.take(batch.columns, chunk.columns());
-    bytes = work.bytes();
-
-    Slices back(results);
-    back.take(batch.outcomes, count);
-    back.take(batch.norm, chunk.frames());
-    back.take(batch.stateFrames, chunk.states());
-    back.take(batch.occupancy, chunk.results());
-    if (recursions) {
-      back.take(batch.alpha, chunk.results());
-      back.take(batch.beta, chunk.results());
-    }
-    resultBytes = back.bytes();
-
-    batch.utterances = utterances;
-    batch.tables = tables;
-    batch.count = static_cast<int32_t>(count);
-  }
-};
 
 class PosteriorRun {
  public:
@@ -74,17 +28,17 @@ class PosteriorRun {
     asLoss_.inputLengths = problem.inputLengths;
     asLoss_.blank = problem.blank;
     place_.inputStaged = source_.staged();
-    place_.cellBytes = recursions_ ? 24 : 8;
+    place_.occupancy = true;
+    place_.recursions = recursions_;
   }
 
   void run() {
     std::vector<int64_t> list;
     int64_t labels = 0;
     for (int64_t n = 0; n < problem_.input.utterances; ++n) {
-      const int64_t first = problem_.targets.offsets[n];
-      const int64_t count = problem_.targets.offsets[n + 1] - first;
+      const int64_t count = problem_.targets.count(n);
       clear(n);
-      if (framesNeeded(problem_.targets.labels + first, count) > problem_.inputLengths[n]) continue;
+      if (framesNeeded(problem_.targets.of(n), count) > problem_.inputLengths[n]) continue;
       if (problem_.inputLengths[n] == 0) {
         problem_.status[n] = Status::ok;
         problem_.losses[n] = 0;
@@ -93,21 +47,13 @@ class PosteriorRun {
       labels = std::max(labels, count);
       list.push_back(n);
     }
-    Mapping mapping = mappingFor(static_cast<int32_t>(labels), true);
-    if (tuning.warps > 0) mapping.warps = tuning.warps;
-    std::optional<Chunk> chunks[2];
-    const auto put = [&](int which, int64_t at) {
-      Chunk& chunk = chunks[which].emplace(asLoss_, place_, mapping,
-                                           static_cast<int64_t>(sizeof(double)), budget_);
-      for (; at < static_cast<int64_t>(list.size()); ++at) {
-        const int64_t n = list[static_cast<size_t>(at)];
-        if (!chunk.add(n, problem_.inputLengths[n])) break;
-      }
-      enqueue(lease_->pipes[which], chunk, mapping);
-      return at;
-    };
-    takeTurns(static_cast<int64_t>(list.size()), 2, problem_.execution, put,
-              [&](int which) { collect(lease_->pipes[which], *chunks[which]); });
+    const Mapping mapping = mappingFor(labels, true);
+    inChunks(
+        list, 2, *lease_, problem_.execution,
+        [&] { return BatchChunk(asLoss_, place_, mapping, sizeof(double), budget_); },
+        [&](BatchChunk& chunk, int64_t n) { return chunk.add(n, problem_.inputLengths[n]); },
+        [&](Pipe& pipe, const BatchChunk& chunk) { enqueue(pipe, chunk); },
+        [&](Pipe& pipe, const BatchChunk& chunk) { collect(pipe, chunk); });
   }
 
  private:
@@ -122,67 +68,30 @@ class PosteriorRun {
     if (recursions_) std::fill_n(problem_.alpha + at, cells(n), -infinite);
     if (recursions_) std::fill_n(problem_.beta + at, cells(n), -infinite);
     const int64_t first = problem_.targets.offsets[n];
-    const int64_t labels = problem_.targets.offsets[n + 1] - first;
+    const int64_t labels = problem_.targets.count(n);
     std::fill_n(problem_.starts + first, labels, 0.0);
     std::fill_n(problem_.ends + first, labels, 0.0);
     problem_.status[n] = Status::infeasible;
     problem_.losses[n] = infinite;
   }
 
-  void enqueue(Pipe& pipe, const Chunk& chunk, const Mapping& mapping) const {
-    const PosteriorMemory sized(chunk, recursions_, nullptr, nullptr);
-    char* const device = pipe.workspace.reserve(sized.bytes + sized.resultBytes);
-    const PosteriorMemory work(chunk, recursions_, device, device + sized.bytes);
-    char* const tables = pipe.tables.reserve(sized.uploaded);
-    const PosteriorMemory host(chunk, recursions_, tables, nullptr);
-    std::memcpy(host.utterances, chunk.utterances().data(), chunk.size() * sizeof(Utterance));
-    std::memcpy(host.tables, chunk.tables().data(), chunk.tables().size() * sizeof(int32_t));
-    check(cudaMemcpyAsync(device, tables, static_cast<size_t>(sized.uploaded),
-                          cudaMemcpyHostToDevice, pipe.stream));
-
-    Batch<double> batch = work.batch;
-    batch.classes = static_cast<int32_t>(problem_.input.classes);
-    batch.classStride = source_.classStride();
+  void enqueue(Pipe& pipe, const BatchChunk& chunk) const {
+    auto memory = provide<BatchMemory<double>>(pipe, chunk, source_);
+    Batch<double>& batch = memory.batch;
     batch.logProbs = problem_.inputKind == Input::logProbs;
-    batch.input = source_.provide(pipe, chunk.pieces(), chunk.staged());
-    const Extent& extent = chunk.extent();
-    check(launchRows(batch, problem_.input.dtype, extent, pipe.stream));
-    check(launchLattice(batch, mapping, inwardPhase | outwardPhase, 0, pipe.stream));
-    check(launchOccupancy(batch, extent, 0, pipe.stream));
-    for (int32_t back = 1; back < extent.blocks; ++back) {
-      throwIfCancelled(problem_.execution);
-      check(launchLattice(batch, mapping, outwardPhase, back, pipe.stream));
-      check(launchOccupancy(batch, extent, back, pipe.stream));
-    }
-    check(launchStateFrames(batch, extent, pipe.stream));
-    check(cudaMemcpyAsync(pipe.outcomes.reserve(sized.resultBytes), batch.outcomes,
-                          static_cast<size_t>(sized.resultBytes), cudaMemcpyDeviceToHost,
-                          pipe.stream));
-    check(cudaEventRecord(pipe.done, pipe.stream));
+    const DType dtype = problem_.input.dtype;
+    launchChain(batch, chunk, dtype, problem_.execution, pipe.stream, [&](int32_t back) {
+      return launchOccupancy(batch, chunk.extent(), back, pipe.stream);
+    });
+    check(launchStateFrames(batch, chunk.extent(), pipe.stream));
+    pipe.bringBack(batch.outcomes, memory.resultBytes);
   }
 
-  static cudaError_t launchOccupancy(const Batch<double>& batch, const Extent& extent, int32_t back,
-                                     cudaStream_t stream) {
-    const int64_t rows = int64_t{2} * extent.blockFrames;
-    const dim3 grid(static_cast<unsigned>((rows + gradientWarps - 1) / gradientWarps),
-                    static_cast<unsigned>(extent.count));
-    return launch(occupancyKernel<double>, grid, gradientWarps * warpSize32, stream, batch, back);
-  }
-  static cudaError_t launchStateFrames(const Batch<double>& batch, const Extent& extent,
-                                       cudaStream_t stream) {
-    constexpr int threads = gradientWarps * warpSize32;
-    const int64_t states = stateCount(extent.labels);
-    const dim3 grid(static_cast<unsigned>((states + threads - 1) / threads),
-                    static_cast<unsigned>(extent.count));
-    return launch(stateFramesKernel<double>, grid, threads, stream, batch);
-  }
-
-  void collect(Pipe& pipe, const Chunk& chunk) const {
-    check(cudaEventSynchronize(pipe.done));
-    const PosteriorMemory host(chunk, recursions_, nullptr, pipe.outcomes.data());
-    const Batch<double>& b = host.batch;
+  void collect(Pipe& pipe, const BatchChunk& chunk) const {
+    const BatchMemory<double> memory(chunk, nullptr, pipe.broughtBack());
+    const Batch<double>& b = memory.batch;
     for (size_t i = 0; i < chunk.size(); ++i) {
-      const Utterance& u = chunk.utterances()[i];
+      const Utterance& u = chunk.items()[i];
       const int64_t n = chunk.number(i);
       problem_.status[n] = static_cast<Status>(b.outcomes[i].status);
       problem_.losses[n] = b.outcomes[i].loss;
@@ -230,7 +139,7 @@ class PosteriorRun {
   const Budget budget_;
   const bool recursions_;
   LossProblem asLoss_;
-  Place place_ = {};
+  Place place_;
   Lease lease_;
   const Source source_;
 };

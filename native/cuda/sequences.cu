@@ -1,14 +1,18 @@
 #include "cuda/sequences.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace ctc {
 namespace cuda {
 
 SequenceChunk::SequenceChunk(const Tensor& input, int32_t blank, const Source& source,
-                             Budget budget, Mapping mapping)
-    : input_(input), blank_(blank), source_(source), budget_(budget), mapping_(mapping) {}
+                             Budget budget, const Mapping* mapping)
+    : input_(input),
+      blank_(blank),
+      source_(source),
+      budget_(budget),
+      greedy_(mapping == nullptr),
+      mapping_(greedy_ ? Mapping() : *mapping) {}
 
 bool SequenceChunk::add(int64_t n, int64_t frames, const Target* target) {
   Sequence u = {};
@@ -55,7 +59,7 @@ bool SequenceChunk::add(int64_t n, int64_t frames, const Target* target) {
   const bool full =
       workspace > budget_.workspace ||
       (source_.staged() && packed * static_cast<int64_t>(bytesOf(input_.dtype)) > budget_.staged) ||
-      size() >= mostUtterances || (tuning.chunk > 0 && size() >= static_cast<size_t>(tuning.chunk));
+      isFull(size());
   if (size() > 0 && full) {
     slots_.tables.resize(tablesBefore);
     return false;
@@ -73,15 +77,13 @@ bool SequenceChunk::add(int64_t n, int64_t frames, const Target* target) {
   return true;
 }
 
-SequenceMemory::SequenceMemory(const SequenceChunk& chunk, bool greedy, char* base, char* results) {
+SequenceMemory::SequenceMemory(const SequenceChunk& chunk, char* base, char* results) {
   const auto count = static_cast<int64_t>(chunk.size());
   const int64_t frames = chunk.frames();
   Slices work(base);
-  work.take(sequences, count);
-  work.take(tables, static_cast<int64_t>(chunk.tables().size()));
-  uploaded = work.bytes();
+  const Told<Sequence> told(&work, chunk);
   work.take(batch.norm, frames);
-  if (greedy) {
+  if (chunk.greedy()) {
     work.take(batch.best, frames);
   } else {
     work.take(batch.path, frames);
@@ -92,52 +94,19 @@ SequenceMemory::SequenceMemory(const SequenceChunk& chunk, bool greedy, char* ba
   }
   bytes = work.bytes();
 
-  const int64_t spans = greedy ? frames : chunk.labels();
+  const int64_t spans = chunk.greedy() ? frames : chunk.labels();
   Slices back(results);
   back.take(batch.found, count);
   back.take(batch.labels, frames);
-  if (!greedy) back.take(batch.logProbs, frames);
+  if (!chunk.greedy()) back.take(batch.logProbs, frames);
   back.take(batch.starts, spans);
   back.take(batch.ends, spans);
   back.take(batch.means, spans);
   resultBytes = back.bytes();
 
-  batch.sequences = sequences;
-  batch.tables = tables;
+  batch.sequences = told.items;
+  batch.tables = told.tables;
   batch.count = static_cast<int32_t>(count);
-}
-
-SequenceBatch provideSequences(Pipe& pipe, const SequenceChunk& chunk, bool greedy,
-                               const Source& source, const Tensor& input) {
-  const SequenceMemory sized(chunk, greedy, nullptr, nullptr);
-  char* const device = pipe.workspace.reserve(sized.bytes + sized.resultBytes);
-  const SequenceMemory work(chunk, greedy, device, device + sized.bytes);
-  // Laid out as on the device, so that one small copy takes it there.
-  char* const tables = pipe.tables.reserve(sized.uploaded);
-  const SequenceMemory host(chunk, greedy, tables, nullptr);
-  std::memcpy(host.sequences, chunk.sequences().data(), chunk.size() * sizeof(Sequence));
-  if (!chunk.tables().empty()) {
-    std::memcpy(host.tables, chunk.tables().data(), chunk.tables().size() * sizeof(int32_t));
-  }
-  check(cudaMemcpyAsync(device, tables, static_cast<size_t>(sized.uploaded), cudaMemcpyHostToDevice,
-                        pipe.stream));
-  SequenceBatch batch = work.batch;
-  batch.input = source.provide(pipe, chunk.pieces(), chunk.packed());
-  batch.classStride = source.classStride();
-  batch.classes = static_cast<int32_t>(input.classes);
-  return batch;
-}
-
-void bringBack(Pipe& pipe, const SequenceChunk& chunk, bool greedy, const SequenceBatch& batch) {
-  const int64_t bytes = SequenceMemory(chunk, greedy, nullptr, nullptr).resultBytes;
-  check(cudaMemcpyAsync(pipe.outcomes.reserve(bytes), batch.found, static_cast<size_t>(bytes),
-                        cudaMemcpyDeviceToHost, pipe.stream));
-  check(cudaEventRecord(pipe.done, pipe.stream));
-}
-
-SequenceBatch broughtBack(Pipe& pipe, const SequenceChunk& chunk, bool greedy) {
-  check(cudaEventSynchronize(pipe.done));
-  return SequenceMemory(chunk, greedy, nullptr, pipe.outcomes.data()).batch;
 }
 
 }  // namespace cuda

@@ -102,6 +102,17 @@ void Pipe::drain() {
   cudaGetLastError();
 }
 
+void Pipe::bringBack(const void* from, int64_t bytes) {
+  check(cudaMemcpyAsync(results.reserve(bytes), from, static_cast<size_t>(bytes),
+                        cudaMemcpyDeviceToHost, stream));
+  check(cudaEventRecord(done, stream));
+}
+
+char* Pipe::broughtBack() {
+  check(cudaEventSynchronize(done));
+  return results.data();
+}
+
 int64_t Session::bytes() const {
   int64_t total = 0;
   for (const Pipe& pipe : pipes) {

@@ -59,11 +59,16 @@ struct Pipe {
   // Waits for everything enqueued; ignores failures. For leaving early.
   void drain();
 
+  // Enqueues the copy of a chunk's results to the host, its last work.
+  void bringBack(const void* from, int64_t bytes);
+  // Waits for it; where they are now.
+  char* broughtBack();
+
   cudaStream_t stream = nullptr;
   cudaEvent_t done = nullptr;
   Memory input{Memory::Kind::device}, gradient{Memory::Kind::device};
   Memory workspace{Memory::Kind::device};
-  Memory tables{Memory::Kind::pinned}, outcomes{Memory::Kind::pinned};
+  Memory tables{Memory::Kind::pinned}, results{Memory::Kind::pinned};
   Memory inputStaging{Memory::Kind::pinned}, gradientStaging{Memory::Kind::pinned};
 };
 

@@ -30,6 +30,7 @@ class Source {
 
   // What the kernels are told of the tensor.
   int64_t classStride() const { return staged_ ? 1 : input_.classStride; }
+  int32_t classes() const { return static_cast<int32_t>(input_.classes); }
   int64_t frameStride() const { return staged_ ? input_.classes : input_.frameStride; }
   int64_t begin(int64_t utterance, int64_t at) const {
     return staged_ ? at : utterance * input_.utteranceStride;

@@ -2,8 +2,9 @@
 // smaller chunks where memory is short.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "ctc/problem.h"
 #include "cuda/plan.h"
@@ -12,19 +13,26 @@
 namespace ctc {
 namespace cuda {
 
-// enqueue(which, from): puts a chunk that begins with item `from` under way on pipe `which`, and
-// answers where the next one begins. collect(which): waits for it and hands out what it brought.
-template <class Enqueue, class Collect>
-void takeTurns(int64_t count, int pipes, const Execution& execution, Enqueue enqueue,
-               Collect collect) {
-  bool under[2] = {false, false};
-  int64_t at = 0;
-  for (int turn = 0; at < count || under[0] || under[1]; ++turn) {
+// The utterances of a list, by turns on the first `pipes` pipes.
+//   start()               an empty chunk
+//   add(chunk, n)         false when it is full
+//   enqueue(pipe, chunk)  puts it under way
+//   collect(pipe, chunk)  waits for it and hands out what it brought
+template <class Start, class Add, class Enqueue, class Collect>
+void inChunks(const std::vector<int64_t>& list, int pipes, Session& session,
+              const Execution& execution, Start start, Add add, Enqueue enqueue, Collect collect) {
+  std::optional<decltype(start())> under[2];
+  auto next = list.begin();
+  for (int turn = 0; next != list.end() || under[0] || under[1]; ++turn) {
     throwIfCancelled(execution);
-    const int which = turn % pipes;
-    if (under[which]) collect(which);
-    under[which] = at < count;
-    if (under[which]) at = enqueue(which, at);
+    auto& chunk = under[turn % pipes];
+    Pipe& pipe = session.pipes[turn % pipes];
+    if (chunk) collect(pipe, *chunk);
+    chunk.reset();
+    if (next == list.end()) continue;
+    chunk.emplace(start());
+    while (next != list.end() && add(*chunk, *next)) ++next;
+    enqueue(pipe, *chunk);
   }
 }
 

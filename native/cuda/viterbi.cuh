@@ -10,6 +10,11 @@
 // thread needs another's. Ties are broken as on the CPU (ctc/align.h), and scores are the same sums
 // in the same order in float64, so the path is the same.
 //
+// Not every lane can be on a path in every frame: it takes i frames to come to label i, and L-1-i
+// more to go on from there. A tile leaves out stretches in which none of its lanes can, and a pass
+// over the frames those in which none of its tiles has work. What a lane holds where it cannot
+// finish any more has no say, as it leads only to others that cannot.
+//
 // The path is followed back by one warp: in 32 frames it moves at most 32 lanes, whose steps fit
 // into the warp's registers. Of an utterance whose steps do not fit into memory those of the last
 // frames are kept, and the others, block by block, walked again from checkpoints of the scores.
@@ -25,6 +30,12 @@ namespace cuda {
 constexpr int stepFrames = 8;  // in a word of steps
 constexpr int windowWords = warpSize32 / stepFrames;
 
+// Frames of the range in which one of the lanes from `low` to `high` can be on a path.
+CTC_INLINE Range usefulFrames(const Sequence& u, int32_t low, int32_t high, Range range) {
+  const int32_t after = max(u.labels - 1 - high, 0);
+  return {max(range.from, low), min(range.to, u.frames - after)};
+}
+
 // A tile in the registers of a warp.
 template <int P>
 struct PathTile {
@@ -39,6 +50,7 @@ struct PathTile {
   const SequenceBatch& b;
   const Sequence& u;
   const Range range;
+  const Range useful;        // frames
   const int32_t lane0;       // this thread's first lane
   double* const mine;        // the tile's column: entry k is before frame range.from + k
   const double* const left;  // that of the tile on the left, or null
@@ -51,6 +63,7 @@ struct PathTile {
       : b(batch),
         u(self),
         range(frames),
+        useful(usefulFrames(self, tile * warpSize32 * P, (tile + 1) * warpSize32 * P - 1, frames)),
         lane0((tile * warpSize32 + static_cast<int32_t>(threadIdx.x) % warpSize32) * P),
         mine(self.columns == 0 ? nullptr : columnOf(batch, self, tile)),
         left(self.columns == 0 || tile == 0 ? nullptr : columnOf(batch, self, tile - 1)) {
@@ -74,13 +87,14 @@ struct PathTile {
     return b.checkpoints + u.checkpoint + static_cast<int64_t>(block) * (u.labels + 1);
   }
 
-  // The scores before the range's first frame.
+  // The scores before the range's first frame. Lanes that no path has come to are not in the
+  // checkpoint.
   __device__ void load() {
     CTC_UNROLL
     for (int k = 0; k < P; ++k) {
       if (range.from == 0) {
         if (lane0 + k == 0) blank[k] = 0;
-      } else if (lane0 + k <= u.labels) {
+      } else if (lane0 + k <= u.labels && lane0 + k < range.from) {
         const Scored scored = checkpoint(range.from / u.blockFrames)[lane0 + k];
         blank[k] = scored.blank;
         label[k] = scored.label;
@@ -151,8 +165,10 @@ struct PathTile {
     }
   }
 
-  // Frames [from, to) of the range; the tile on the left has done them.
-  __device__ void walkStretch(int32_t from, int32_t to) {
+  // The stretch of the range that begins with frame `from`; the tile on the left has done it.
+  __device__ void walkStretch(int32_t from) {
+    if (from + stretch <= useful.from || from >= useful.to) return;
+    const int32_t to = min(from + stretch, range.to);
     Inputs now[ahead], next[ahead];
     CTC_UNROLL
     for (int d = 0; d < ahead; ++d) {
@@ -184,16 +200,17 @@ __device__ void walkPaths(const SequenceBatch& b, const Sequence& u, Range range
   const int32_t warps = static_cast<int32_t>(blockDim.x) / warpSize32;
   const int32_t place = static_cast<int32_t>(threadIdx.x) / warpSize32;
   const int32_t tiles = (u.labels + 1 + warpSize32 * P - 1) / (warpSize32 * P);
-  const int32_t stretches = (range.count() + stretch - 1) / stretch;
   for (int32_t first = 0; first < tiles; first += warps) {
+    const Range useful =
+        usefulFrames(u, first * warpSize32 * P, (first + warps) * warpSize32 * P - 1, range);
+    const int32_t begin = (useful.from - range.from) / stretch;
+    const int32_t end = (useful.to - range.from + stretch - 1) / stretch + warps - 1;
     PathTile<P> tile(b, u, range, first + place);
     const bool busy = first + place < tiles;
     if (busy) tile.load();
-    for (int32_t s = 0; s < stretches + warps - 1; ++s) {
-      const int32_t from = range.from + (s - place) * stretch;
-      if (busy && s >= place && from < range.to) {
-        tile.walkStretch(from, min(from + stretch, range.to));
-      }
+    // At least once: columns are another tile's in the next pass.
+    for (int32_t s = begin; s < max(end, begin + 1); ++s) {
+      if (busy && s >= place) tile.walkStretch(range.from + (s - place) * stretch);
       // The tile on the right reads this stretch's column next; and in the next pass, the last
       // tile's of this one.
       if (tiles > 1) __syncthreads();

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { Worker } from 'node:worker_threads';
+import { fillMemory } from './fill.js';
 import { emulated } from './where.js';
 
 const JOBS = 1000;
@@ -47,6 +48,13 @@ const body = `
     parentPort.postMessage('done');
   })();`;
 
+/** How much there is room for on the card, in parts of a 64th. */
+function room(): number {
+  const all = fillMemory();
+  for (const tensor of all) tensor.dispose();
+  return all.length;
+}
+
 /** Runs the jobs in worker threads; resolves when all have ended. */
 async function round(seed: number, jobs: number): Promise<void> {
   await Promise.all(
@@ -68,8 +76,10 @@ describe('random jobs on a GPU from several worker threads', function () {
   it(`${JOBS} of them agree with the CPU and leave no memory behind`, async () => {
     await round(1, JOBS / 5);
     const before = process.memoryUsage().rss;
+    const roomBefore = room();
     await round(2, JOBS);
     const grown = process.memoryUsage().rss - before;
     assert.ok(grown < 150e6, `grew by ${grown} bytes`);
+    assert.equal(room(), roomBefore);
   });
 });

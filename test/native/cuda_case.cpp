@@ -2,11 +2,10 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
-#include "check.h"
 #include "cpu/float16.h"
-
-extern "C" const ctc::Backend* ctc_backend(int32_t abi);
+#include "ctc/lattice.h"
 
 namespace ctc::test {
 namespace {
@@ -20,8 +19,10 @@ void put(DType dtype, double value, std::vector<char>* memory, int64_t at) {
   if (bytesOf(dtype) == 2) std::memcpy(to, &half, 2);
 }
 
-double get(DType dtype, const std::vector<char>& memory, int64_t at) {
-  const char* const from = memory.data() + at * static_cast<int64_t>(bytesOf(dtype));
+}  // namespace
+
+double loaded(DType dtype, const char* memory, int64_t at) {
+  const char* const from = memory + at * static_cast<int64_t>(bytesOf(dtype));
   double wide = 0;
   float narrow = 0;
   uint16_t half = 0;
@@ -40,48 +41,6 @@ double get(DType dtype, const std::vector<char>& memory, int64_t at) {
       return brainToFloat(half);
   }
 }
-
-// Runs `solve` on the case laid out in memory.
-Answer solve(const Case& c, const std::function<int32_t(LossProblem&, size_t, size_t)>& solveIt) {
-  const Laid laid(c);
-  LossProblem problem;
-  problem.input = laid.tensor;
-  problem.targets = laid.targets();
-  const size_t size = bytesOf(c.dtype);
-  const auto count = static_cast<size_t>(c.T * c.N * c.C);
-  std::vector<char> gradient(c.gradient ? count * size : 0, 0x55);
-  Answer answer;
-  answer.losses.assign(static_cast<size_t>(c.N), -1);
-  answer.status.assign(static_cast<size_t>(c.N), Status::ok);
-  problem.inputLengths = c.lengths.data();
-  problem.blank = c.blank;
-  problem.inputKind = c.kind;
-  problem.gradientOf = c.gradientOf;
-  problem.gradientScale = c.scales.empty() ? nullptr : c.scales.data();
-  problem.losses = answer.losses.data();
-  problem.status = answer.status.data();
-  if (c.gradient && count > 0) problem.gradient.data = gradient.data();
-  problem.gradient.frameStride = c.batchMajor ? c.C : c.N * c.C;
-  problem.gradient.utteranceStride = c.batchMajor ? c.T * c.C : c.C;
-  answer.result = solveIt(problem, laid.memory.size(), gradient.size());
-  if (c.gradient) {
-    answer.gradient.resize(count);
-    for (int64_t t = 0; t < c.T; ++t) {
-      for (int64_t n = 0; n < c.N; ++n) {
-        for (int64_t k = 0; k < c.C; ++k) {
-          answer.gradient[static_cast<size_t>((t * c.N + n) * c.C + k)] =
-              get(c.dtype, gradient,
-                  t * problem.gradient.frameStride + n * problem.gradient.utteranceStride + k);
-        }
-      }
-    }
-  }
-  return answer;
-}
-
-}  // namespace
-
-const Backend& emulated() { return *ctc_backend(backendAbi); }
 
 Laid::Laid(const Case& c) {
   Tensor& in = tensor;
@@ -152,92 +111,81 @@ Case randomCase(int64_t T, int64_t N, int64_t C, int64_t L, uint64_t seed, doubl
   return c;
 }
 
-Answer solveOnCpu(const Case& c) {
-  return solve(
-      c, [](LossProblem& problem, size_t, size_t) { return static_cast<int32_t>(loss(problem)); });
+Case Case::tied() const {
+  Case c = *this;
+  for (double& value : c.values) value = std::round(value / 2);
+  return c;
 }
 
-Answer solveOnDevice(const Case& c, Where where) {
-  const Backend& backend = emulated();
-  return solve(c, [&](LossProblem& problem, size_t inputBytes, size_t gradientBytes) -> int32_t {
-    if (where == Where::host) return backend.loss(0, &problem, {0, 0});
-    const bool onDevice = where == Where::device;
-    const auto make = [&](size_t bytes, void** memory) {
-      return onDevice ? backend.allocate(0, static_cast<int64_t>(bytes), memory)
-                      : backend.allocatePinned(static_cast<int64_t>(bytes), memory);
-    };
-    void* input = nullptr;
-    void* gradient = nullptr;
-    const void* const from = problem.input.data;
-    void* const to = problem.gradient.data;
-    int32_t code = make(inputBytes, &input);
-    if (code == 0 && to != nullptr) code = make(gradientBytes, &gradient);
-    if (code == 0 && onDevice) {
-      code = backend.upload(0, input, from, static_cast<int64_t>(inputBytes));
-    }
-    if (code == 0 && !onDevice) std::memcpy(input, from, inputBytes);
-    problem.input.data = input;
-    problem.gradient.data = gradient;
-    const int32_t placed = onDevice ? 1 : 0;
-    if (code == 0) code = backend.loss(0, &problem, {placed, placed});
-    if (code == 0 && to != nullptr) {
-      if (onDevice) {
-        code = backend.download(0, to, gradient, static_cast<int64_t>(gradientBytes));
-      } else {
-        std::memcpy(to, gradient, gradientBytes);
-      }
-    }
-    for (void* memory : {input, gradient}) {
-      if (memory == nullptr) continue;
-      if (onDevice) {
-        backend.release(0, memory);
-      } else {
-        backend.releasePinned(memory);
-      }
-    }
-    return code;
-  });
+Case tightCase(int64_t spare, int64_t C, int64_t L, uint64_t seed) {
+  const std::vector<int32_t> target = randomCase(L, 1, C, L, seed).targets[0];
+  Case c = randomCase(framesNeeded(target.data(), L) + spare, 1, C, L, seed);
+  c.targets[0] = target;
+  return c;
 }
 
-void checkAgrees(const Answer& actual, const Answer& expected, const Case& c,
-                 const std::string& what) {
-  const double unit = c.dtype == DType::float16    ? std::ldexp(1.0, -10)
-                      : c.dtype == DType::bfloat16 ? std::ldexp(1.0, -7)
-                                                   : 0;
-  const auto report = [&](const char* name, size_t i, double got, double wanted) {
-    fail(__FILE__, __LINE__,
-         what + ": " + name + "[" + std::to_string(i) + "] is " + std::to_string(got) + ", not " +
-             std::to_string(wanted));
-  };
-  CHECK_EQ(actual.result, expected.result);
-  if (actual.result != 0) return;
-  for (size_t n = 0; n < expected.losses.size(); ++n) {
-    const double a = actual.losses[n], e = expected.losses[n];
-    const bool same = a == e || (std::isnan(a) && std::isnan(e)) ||
-                      std::fabs(a - e) <= 1e-6 * std::fmax(1, std::fabs(e));
-    if (!same) report("loss", n, a, e);
-    if (actual.status[n] != expected.status[n]) {
-      report("status", n, static_cast<double>(actual.status[n]),
-             static_cast<double>(expected.status[n]));
+Case statusCase(DType dtype, Input kind) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  Case c = randomCase(12, 10, 5, 4, 3);
+  c.dtype = dtype;
+  c.kind = kind;
+  c.blank = 0;
+  c.targets.assign(10, {1, 2, 2, 3});
+  c.lengths.assign(10, 12);
+  c.lengths[0] = 4;  // too short: needs 5
+  c.lengths[1] = 0;
+  c.targets[2] = {};
+  c.lengths[2] = 0;
+  c.at(5, 3, 2) = std::nan("");
+  c.at(5, 4, 4) = infinity;  // a class that the lattice does not use
+  for (int64_t k = 0; k < 5; ++k) c.at(6, 5, k) = -infinity;
+  for (int64_t t = 0; t < 12; ++t) c.at(t, 6, 3) = -infinity;  // a label that never is
+  c.at(2, 7, 1) = -infinity;
+  c.at(3, 7, 4) = -infinity;
+  c.targets[8] = {};
+  for (int64_t k = 1; k < 5; ++k) c.at(4, 9, k) = -infinity;  // nothing but the blank
+  return c;
+}
+
+Case extremeCase(Input kind) {
+  Case c = randomCase(40, 6, 7, 9, 8);
+  c.kind = kind;
+  for (int64_t t = 0; t < c.T; ++t) {
+    for (int64_t k = 0; k < c.C; ++k) {
+      c.at(t, 1, k) *= 1e3;   // peaky: float32's exponents do
+      c.at(t, 2, k) *= 1e6;   // float64 has to take over
+      c.at(t, 3, k) *= 1e12;  // and no digit of a loss below 1e4 is left
+      c.at(t, 4, k) += 1e4;   // digits lost to an offset
     }
   }
-  for (size_t i = 0; i < expected.gradient.size(); ++i) {
-    const double a = actual.gradient[i], e = expected.gradient[i];
-    const double most = 2e-5 * std::fmax(1, std::fabs(e)) + unit * std::fabs(e);
-    if (!(a == e || std::fabs(a - e) <= most)) {
-      report("gradient", i, a, e);
-      return;
-    }
-  }
+  for (double& value : c.values) value = kind == Input::logProbs ? -std::fabs(value) : value;
+  c.scales.assign(6, 1);
+  c.scales[5] = 1e-35;
+  return c;
 }
 
-bool identical(const Answer& a, const Answer& b) {
-  const auto same = [](const std::vector<double>& x, const std::vector<double>& y) {
-    return x.size() == y.size() &&
-           (x.empty() || std::memcmp(x.data(), y.data(), x.size() * sizeof(double)) == 0);
-  };
-  return a.result == b.result && a.status == b.status && same(a.losses, b.losses) &&
-         same(a.gradient, b.gradient);
+Enumerated enumeratePaths(const Case& c) {
+  Enumerated result;
+  std::vector<int32_t> path(static_cast<size_t>(c.T), 0);
+  for (size_t end = 0; end < path.size();) {
+    std::vector<int32_t> read;
+    double weight = 1;
+    for (int64_t t = 0; t < c.T; ++t) {
+      const int32_t label = path[static_cast<size_t>(t)];
+      const auto row = c.values.begin() + t * c.N * c.C;
+      double sum = 0;
+      for (int64_t k = 0; k < c.C; ++k) sum += std::exp(row[k]);
+      weight *= std::exp(row[label]) / sum;
+      const bool repeated = t > 0 && path[static_cast<size_t>(t - 1)] == label;
+      if (label != c.blank && !repeated) read.push_back(label);
+    }
+    if (read == c.targets[0]) {
+      result.best = std::fmax(result.best, weight);
+      result.total += weight;
+    }
+    for (end = 0; end < path.size() && ++path[end] == c.C; ++end) path[end] = 0;
+  }
+  return result;
 }
 
 }  // namespace ctc::test

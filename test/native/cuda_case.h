@@ -1,12 +1,10 @@
-// Batches for the CUDA backend's tests, solved by the CPU engine and by the emulated device.
+// Batches for the CUDA backend's tests.
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <string>
 #include <vector>
 
-#include "ctc/backend.h"
+#include "ctc/problem.h"
 
 namespace ctc::test {
 
@@ -27,7 +25,7 @@ class Random {
   uint64_t state_;
 };
 
-// A whole problem with its memory.
+// A batch with its memory, for any call.
 struct Case {
   DType dtype = DType::float32;
   Input kind = Input::logits;
@@ -36,10 +34,9 @@ struct Case {
   int32_t blank = 0;
   bool batchMajor = false;
   int64_t classStride = 1;
-  bool gradient = true;
   std::vector<std::vector<int32_t>> targets;
   std::vector<int64_t> lengths;
-  std::vector<double> scales;
+  std::vector<double> scales;  // of the gradients; empty: 1
   std::vector<double> values;  // T x N x C, before they are stored as dtype
 
   double& at(int64_t t, int64_t n, int64_t c) {
@@ -47,10 +44,26 @@ struct Case {
   }
   // The utterances of these numbers alone.
   Case part(const std::vector<int64_t>& numbers) const;
+  // With whole numbers: many classes and many paths tie.
+  Case tied() const;
 };
 
-// Logits or log-probabilities of about +-spread; targets of L labels, some of them repeated.
+// Logits or log-probabilities of about +-spread; targets of L labels, some of them repeated, the
+// first of L exactly.
 Case randomCase(int64_t T, int64_t N, int64_t C, int64_t L, uint64_t seed, double spread = 3);
+// One utterance of as many frames as its L labels need, and some to spare.
+Case tightCase(int64_t spare, int64_t C, int64_t L, uint64_t seed);
+// Utterances of every status, for many reasons.
+Case statusCase(DType dtype, Input kind);
+// Peaky and confident outputs, and offsets that cost digits.
+Case extremeCase(Input kind);
+
+// Of the first utterance, by writing out every one of the C^T paths: the probability of the best
+// one that reads as the target, and of all of them.
+struct Enumerated {
+  double best = 0, total = 0;
+};
+Enumerated enumeratePaths(const Case& c);
 
 // A case in memory, as its dtype, strides and layout say.
 struct Laid {
@@ -65,23 +78,7 @@ struct Laid {
   Targets targets() const { return {labels.data(), offsets.data()}; }
 };
 
-struct Answer {
-  int32_t result = 0;
-  std::vector<double> losses;
-  std::vector<Status> status;
-  std::vector<double> gradient;  // T x N x C, as stored
-};
-
-Answer solveOnCpu(const Case& c);
-enum class Where { host, device, pinned };
-Answer solveOnDevice(const Case& c, Where where = Where::host);
-
-// Losses within 1e-6 * max(1, |loss|), gradients within 2e-5 * max(1, |g|) and, for 16-bit types,
-// one unit in the last place.
-void checkAgrees(const Answer& actual, const Answer& expected, const Case& c,
-                 const std::string& what);
-bool identical(const Answer& a, const Answer& b);
-
-const Backend& emulated();
+// An element of memory like that.
+double loaded(DType dtype, const char* memory, int64_t at);
 
 }  // namespace ctc::test

@@ -128,7 +128,7 @@ struct Options {
   const char* failingCall = nullptr;  // a runtime function, or "kernel"
   int failingCount = 0;               // its call that fails, from 1; only that one
   cudaError_t failure = cudaErrorLaunchFailure;
-  int64_t memoryBytes = int64_t{1} << 31;
+  int64_t memoryBytes = int64_t{1} << 28;
   int devices = 1;
   int major = 7, minor = 5;  // compute capability
 };

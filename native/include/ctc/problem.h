@@ -50,6 +50,9 @@ struct OutputTensor {
 struct Targets {
   const int32_t* labels = nullptr;   // each in [0, C) and not the blank
   const int64_t* offsets = nullptr;  // [N + 1], not decreasing, offsets[0] == 0
+
+  const int32_t* of(int64_t n) const { return labels + offsets[n]; }
+  int64_t count(int64_t n) const { return offsets[n + 1] - offsets[n]; }
 };
 
 // How a call may use the machine.

@@ -1,5 +1,6 @@
-#include "cuda/launch.h"
 #include "cuda/softmax.cuh"
+
+#include "cuda/launch.h"
 
 namespace ctc {
 namespace cuda {
