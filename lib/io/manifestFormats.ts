@@ -103,10 +103,7 @@ export function readFields(
     row.reason = reason;
     return row;
   };
-  const find = (field: keyof typeof names) =>
-    names[field].find((name) => Object.hasOwn(fields, name));
-
-  const idName = find('id');
+  const idName = firstOf(names.id, fields);
   const id = idName === undefined ? undefined : fields[idName];
   if (typeof id === 'string' && id !== '') row.id = id;
   else if (typeof id === 'number') row.id = String(id);
@@ -116,7 +113,7 @@ export function readFields(
     row.id += `@${fields.offset}`;
   }
 
-  const textName = find('text');
+  const textName = firstOf(names.text, fields);
   if (textName === undefined && needsText) return fail('no "text"');
   if (textName !== undefined) {
     const text = fields[textName];
@@ -124,7 +121,7 @@ export function readFields(
     row.text = text;
   }
 
-  const framesName = find('frames');
+  const framesName = firstOf(names.frames, fields);
   if (framesName === undefined) return row;
   const frames = fields[framesName];
   if (typeof frames !== 'number' || !Number.isSafeInteger(frames) || frames < 0) {
@@ -132,6 +129,11 @@ export function readFields(
   }
   row.frames = frames;
   return row;
+}
+
+function firstOf(among: readonly string[], fields: Record<string, unknown>): string | undefined {
+  for (const name of among) if (Object.hasOwn(fields, name)) return name;
+  return undefined;
 }
 
 // Kaldi's `text`: an id, spaces, and the rest is the text.

@@ -8,6 +8,7 @@
 #include <new>
 #include <vector>
 
+#include "core/after_loss.h"
 #include "core/check.h"
 #include "core/pool.h"
 #include "cpu/arena.h"
@@ -42,7 +43,7 @@ UtteranceKernel* place(const UtteranceProblem& problem, bool wide, Arena& arena)
 
 class Batch {
  public:
-  explicit Batch(const LossProblem& problem) : problem_(problem) {}
+  Batch(const LossProblem& problem, AfterLoss* after) : problem_(problem), after_(after) {}
 
   Result run() {
     std::vector<int64_t> whole;
@@ -57,7 +58,9 @@ class Batch {
           Split& s = splits[static_cast<size_t>(task / 2)];
           s.kernel->inward(static_cast<int>(task % 2));
         } else {
-          runWhole(whole[static_cast<size_t>(task - halves)]);
+          const int64_t n = whole[static_cast<size_t>(task - halves)];
+          runWhole(n);
+          if (after_ != nullptr) after_->run(n);
         }
       });
     };
@@ -65,9 +68,15 @@ class Batch {
     if (halves > 0) {
       for (Split& s : splits) s.meeting = s.kernel->meet();
       const auto second = [&](int64_t task, int) {
-        guarded([&] { finishSplit(splits[static_cast<size_t>(task / 2)], task % 2); });
+        guarded([&] {
+          if (task < halves) {
+            finishSplit(splits[static_cast<size_t>(task / 2)], task % 2);
+          } else {
+            after_->run(splits[static_cast<size_t>(task - halves)].utterance);
+          }
+        });
       };
-      parallelFor(threads, halves, second);
+      parallelFor(threads, halves + (after_ == nullptr ? 0 : halves / 2), second);
     }
     if (failed_) return Result::outOfMemory;
     if (cancelled()) return Result::cancelled;
@@ -240,21 +249,26 @@ class Batch {
   }
 
   const LossProblem& problem_;
+  AfterLoss* const after_;
   std::atomic<bool> failed_{false};
 };
 
 }  // namespace
 
-Result loss(const LossProblem& problem, int64_t* badUtterance) {
+Result lossAnd(const LossProblem& problem, AfterLoss* after, int64_t* badUtterance) {
   if (!targetsInRange(problem.input, problem.targets, problem.inputLengths, problem.blank,
                       badUtterance)) {
     return Result::badArgument;
   }
   try {
-    return Batch(problem).run();
+    return Batch(problem, after).run();
   } catch (const std::bad_alloc&) {
     return Result::outOfMemory;
   }
+}
+
+Result loss(const LossProblem& problem, int64_t* badUtterance) {
+  return lossAnd(problem, nullptr, badUtterance);
 }
 
 int64_t workspaceBytes(int64_t frames, int64_t labels, int64_t classes, DType dtype,
