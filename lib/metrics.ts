@@ -11,7 +11,7 @@ export type ErrorUnit = 'character' | 'word';
 export type Transcript = string | IntegerArray;
 
 /** Options of {@link errorRate}. */
-export interface ErrorRateOptions {
+export interface ErrorRateOptions<A extends boolean = boolean> {
   /** For texts. Default `'character'`, which gives the CER; `'word'` gives the WER. */
   unit?: ErrorUnit;
   /**
@@ -20,7 +20,7 @@ export interface ErrorRateOptions {
    */
   normalize?: 'NFC' | 'NFD' | 'NFKC' | 'NFKD' | 'none';
   /** Also return the alignment of each utterance. Default false. */
-  alignment?: boolean;
+  alignment?: A;
 }
 
 /** Counts of one utterance or of a corpus. `errors` = substitutions + deletions + insertions. */
@@ -53,16 +53,16 @@ export interface AlignedUnit<U extends string | number = string | number> {
   readonly hypothesis: U | undefined;
 }
 
-/** One utterance's counts, and its alignment when that was asked for. */
-export interface UtteranceErrors extends ErrorCounts {
+/** One utterance's counts, and its alignment when that was asked for, as `A` says. */
+export interface UtteranceErrors<A extends boolean = boolean> extends ErrorCounts {
   /** With `alignment: true`: the steps, first to last. */
-  readonly alignment: readonly AlignedUnit[] | undefined;
+  readonly alignment: A extends true ? readonly AlignedUnit[] : undefined;
 }
 
 /** Corpus totals: every count is the sum over the utterances, and the rate is formed from the sums. */
-export interface ErrorRate extends ErrorCounts {
+export interface ErrorRate<A extends boolean = boolean> extends ErrorCounts {
   /** The counts of each utterance, in order. */
-  readonly utterances: readonly UtteranceErrors[];
+  readonly utterances: readonly UtteranceErrors<A>[];
 }
 
 const OPTIONS: ReadonlySet<string> = new Set(['unit', 'normalize', 'alignment']);
@@ -90,11 +90,11 @@ const FORMS = ['NFC', 'NFD', 'NFKC', 'NFKD', 'none'] as const;
  * errorRate(['the cat', 'sat'], ['a cat', 'sat'], { unit: 'word' }).rate; // 1 / 3
  * ```
  */
-export function errorRate(
+export function errorRate<A extends boolean = false>(
   reference: Transcript | readonly Transcript[],
   hypothesis: Transcript | readonly Transcript[],
-  options?: ErrorRateOptions,
-): ErrorRate {
+  options?: ErrorRateOptions<A>,
+): ErrorRate<A> {
   const given = checkOptions(options, OPTIONS);
   const unit = choice(given.unit, 'unit', UNITS, 'character');
   const form = choice(given.normalize, 'normalize', FORMS, 'NFC');
@@ -128,7 +128,7 @@ export function errorRate(
     total.referenceLength,
     total.hypothesisLength,
   );
-  return { ...counts, utterances };
+  return { ...counts, utterances: utterances as UtteranceErrors<A>[] };
 }
 
 /** What {@link countErrors} finds: the CER's counts and the WER's. */

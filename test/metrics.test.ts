@@ -105,9 +105,9 @@ describe('errorRate', () => {
       const { substitutions, deletions, insertions, hits } = got;
       assert.deepEqual([substitutions, deletions, insertions, hits], want.counts);
       const [{ alignment }] = got.utterances as [(typeof got.utterances)[0]];
-      assert.equal(alignment!.map(({ type }) => letters[type]).join(''), want.steps);
+      assert.equal(alignment.map(({ type }) => letters[type]).join(''), want.steps);
       const side = (name: 'reference' | 'hypothesis') =>
-        alignment!.map((unit) => unit[name] ?? '').join('');
+        alignment.map((unit) => unit[name] ?? '').join('');
       assert.deepEqual([side('reference'), side('hypothesis')], [a.join(''), b.join('')]);
     }
   });

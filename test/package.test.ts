@@ -216,6 +216,8 @@ describe('the package', function () {
       const alpha: Float64Array = lattice!.alpha;
       const [plain] = ctc.posteriorsSync(given, [[3]]).utterances;
       const noBeta: undefined = plain!.beta;
+      const rated = ctc.errorRate('ab', 'b', { alignment: true });
+      const steps: number = rated.utterances[0]!.alignment.length;
       // @ts-expect-error: no such option
       ctc.greedyDecodeSync(given, { tokens, blanc: 0 });
       // @ts-expect-error: no such option
@@ -229,7 +231,7 @@ describe('the package', function () {
       // @ts-expect-error: strings are no labels
       ctc.ctcLossSync(given, ['abc']);
       void [loss, gradient, none, without, later];
-      void [text, textless, asBefore, best, alpha, noBeta];
+      void [text, textless, asBefore, best, alpha, noBeta, steps];
     `;
     const queue = `
       const worked: Promise<{ merged: number }> = queue.work({ drain: true, lockSeconds: 9 });
