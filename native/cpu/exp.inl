@@ -90,8 +90,8 @@ struct Exp {
 
  private:
   // 2^(f/8) * power on [-1/2, 1/2], float32 alone, with 2^(f/8) = 1 + f q(f). Not the minimax fit,
-  // whose errors are mostly of one sign: these, 5.7e-8 at most, add up to nothing over the interval,
-  // and so do a row's. With all roundings 1.4e-7 on [-1, 0].
+  // whose errors are mostly of one sign: these, 5.7e-8 at most, add up to nothing over the
+  // interval, and so do a row's. With all roundings 1.4e-7 on [-1, 0].
   static CTC_INLINE V ofEighths(V f, V power) {
     V q = S::mulAdd(f, S::set(Real(0.00010746965557523576)), S::set(Real(0.0037538993638008833)));
     q = S::mulAdd(q, f, S::set(Real(0.08664362877607346)));
