@@ -119,9 +119,11 @@ export class TextBuilder {
   readonly #ends: Uint32Array;
   /** Whether a code unit fits into a byte. */
   readonly #narrow: boolean;
+  /** The code unit of each class, where no class but the blank spells none or several. */
+  readonly #single: Uint16Array | undefined;
   #memory = Buffer.alloc(1024);
 
-  constructor(spelling: Spelling) {
+  constructor(spelling: Spelling, blank: number) {
     this.#spelling = spelling;
     const texts = spelling.pieces.map((_, label) => spelled(spelling, label));
     const all = texts.join('');
@@ -131,14 +133,39 @@ export class TextBuilder {
       this.#ends[c + 1] = this.#ends[c]! + text.length;
     });
     this.#narrow = this.#units.every((unit) => unit < 256);
+    if (texts.every((text, c) => c === blank || text.length === 1)) {
+      this.#single = Uint16Array.from(texts, (text) => text.charCodeAt(0));
+    }
   }
 
+  /** The text of labels, none of which is the blank. */
   of(labels: Int32Array): string {
+    const single = this.#single;
+    if (single === undefined) return this.#compose(labels);
+    const count = labels.length;
+    const memory = this.#reserve(2 * count);
+    if (this.#narrow) {
+      for (let i = 0; i < count; i++) memory[i] = single[labels[i]!]!;
+      return trimmed(memory.toString('latin1', 0, count), this.#spelling);
+    }
+    for (let i = 0; i < count; i++) {
+      const unit = single[labels[i]!]!;
+      memory[2 * i] = unit;
+      memory[2 * i + 1] = unit >>> 8;
+    }
+    return trimmed(memory.toString('utf16le', 0, 2 * count), this.#spelling);
+  }
+
+  #reserve(bytes: number): Buffer {
+    if (bytes > this.#memory.length) this.#memory = Buffer.alloc(2 * bytes);
+    return this.#memory;
+  }
+
+  #compose(labels: Int32Array): string {
     let length = 0;
     for (const label of labels) length += this.#ends[label + 1]! - this.#ends[label]!;
     const bytes = this.#narrow ? length : 2 * length;
-    if (bytes > this.#memory.length) this.#memory = Buffer.alloc(2 * bytes);
-    const memory = this.#memory;
+    const memory = this.#reserve(bytes);
     let at = 0;
     for (const label of labels) {
       for (let i = this.#ends[label]!; i < this.#ends[label + 1]!; i++) {

@@ -46,27 +46,36 @@ export function countByBits(
 ): EditCounts {
   const words = (n + 31) >>> 5;
   reserve(words, m, units);
-  for (let i = 0; i < n; i++) masks[a[i]! * words + (i >>> 5)]! |= 1 << (i & 31);
-  for (let j = 0; j < m; j++) {
+  // Of this function alone, which spares a look at the module's variables for each number.
+  const rows = masks;
+  const rising = plus;
+  const falling = minus;
+  const keptDiagonal = unchanged;
+  const keptRising = above;
+  for (let i = 0; i < n; i++) {
+    const at = a[i]! * words + (i >>> 5);
+    rows[at] = rows[at]! | (1 << (i & 31));
+  }
+  for (let j = 0, at = 0; j < m; j++) {
     // From one word to the next: whether the distance in its last row rose or fell from the column before.
     let rose = 1;
     let fell = 0;
-    for (let w = 0; w < words; w++) {
-      const equal = masks[b[j]! * words + w]!;
-      const up = plus[w]!;
-      const down = minus[w]!;
-      const first = equal | fell;
-      const diagonal = (((first & up) + up) ^ up) | first | down;
+    const row = b[j]! * words;
+    for (let w = 0; w < words; w++, at++) {
+      const up = rising[w]!;
+      const down = falling[w]!;
+      const equal = rows[row + w]! | fell;
+      const diagonal = (((equal & up) + up) ^ up) | equal | down;
       const horizontalPlus = down | ~(diagonal | up);
       const horizontalMinus = up & diagonal;
       const shiftedPlus = (horizontalPlus << 1) | rose;
-      const shiftedMinus = (horizontalMinus << 1) | fell;
+      const rises = (horizontalMinus << 1) | fell | ~(diagonal | shiftedPlus);
       rose = horizontalPlus >>> 31;
       fell = horizontalMinus >>> 31;
-      plus[w] = shiftedMinus | ~(diagonal | shiftedPlus);
-      minus[w] = shiftedPlus & diagonal;
-      unchanged[j * words + w] = diagonal;
-      above[j * words + w] = plus[w]!;
+      rising[w] = rises;
+      falling[w] = shiftedPlus & diagonal;
+      keptDiagonal[at] = diagonal;
+      keptRising[at] = rises;
     }
   }
   return walkBack(a, n, b, m, words);

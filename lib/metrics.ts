@@ -256,20 +256,26 @@ function compare(
 }
 
 function count(reference: ArrayLike<Unit>, hypothesis: ArrayLike<Unit>): ErrorCounts {
-  // Equal ends are paired, whatever comes before them.
   let n = reference.length;
   let m = hypothesis.length;
+  // Equal ends are paired, whatever comes before them.
   while (n > 0 && m > 0 && reference[n - 1] === hypothesis[m - 1]) {
     n -= 1;
     m -= 1;
   }
+  // So are equal beginnings: distances behind them are those without them, and where the way back
+  // reaches one, nothing but deletions or insertions is left to be done.
+  let start = 0;
+  while (start < n && start < m && reference[start] === hypothesis[start]) start += 1;
+  n -= start;
+  m -= start;
   let errors = n + m;
   let substitutions = 0;
   if (n === 1 && m === 1) {
     errors = 1;
     substitutions = 1;
   } else if (n > 0 && m > 0) {
-    const { a, b, units } = numberUnits(reference, n, hypothesis, m);
+    const { a, b, units } = numberUnits(reference, n, hypothesis, m, start);
     const found = fitsBits(n, m) ? countByBits(a, n, b, m, units) : runBands(a, n, b, m, false);
     errors = found.errors;
     substitutions = found.substitutions;
@@ -311,39 +317,42 @@ const scratch = {
 let unitNumbers: Uint16Array | undefined;
 
 /**
- * Numbers from 1 to `units` for the first `n` units of a reference, equal ones for equal units; and the same numbers for
- * the first `m` of a hypothesis, 0 where the reference has no such unit.
+ * Numbers from 1 to `units` for `n` units of a reference, equal ones for equal units; and the same numbers for
+ * `m` units of a hypothesis, 0 where the reference has no such unit. From place `start` of both.
  */
 function numberUnits(
   reference: ArrayLike<Unit>,
   n: number,
   hypothesis: ArrayLike<Unit>,
   m: number,
+  start = 0,
 ): { a: Int32Array; b: Int32Array; units: number } {
   const a = scratch.reference.take(n);
   const b = scratch.hypothesis.take(m);
   let units = 0;
   if (typeof reference === 'string' && typeof hypothesis === 'string') {
     unitNumbers ??= new Uint16Array(2 ** 16);
+    const numbers = unitNumbers;
     for (let i = 0; i < n; i++) {
-      const unit = reference.charCodeAt(i);
-      if (unitNumbers[unit] === 0) unitNumbers[unit] = ++units;
-      a[i] = unitNumbers[unit]!;
+      const unit = reference.charCodeAt(start + i);
+      if (numbers[unit] === 0) numbers[unit] = ++units;
+      a[i] = numbers[unit]!;
     }
-    for (let j = 0; j < m; j++) b[j] = unitNumbers[hypothesis.charCodeAt(j)]!;
-    for (let i = 0; i < n; i++) unitNumbers[reference.charCodeAt(i)] = 0;
+    for (let j = 0; j < m; j++) b[j] = numbers[hypothesis.charCodeAt(start + j)]!;
+    for (let i = 0; i < n; i++) numbers[reference.charCodeAt(start + i)] = 0;
     return { a, b, units };
   }
   const numbers = new Map<Unit, number>();
   for (let i = 0; i < n; i++) {
-    let number = numbers.get(reference[i]!);
+    const unit = reference[start + i]!;
+    let number = numbers.get(unit);
     if (number === undefined) {
       number = ++units;
-      numbers.set(reference[i]!, number);
+      numbers.set(unit, number);
     }
     a[i] = number;
   }
-  for (let j = 0; j < m; j++) b[j] = numbers.get(hypothesis[j]!) ?? 0;
+  for (let j = 0; j < m; j++) b[j] = numbers.get(hypothesis[start + j]!) ?? 0;
   return { a, b, units };
 }
 

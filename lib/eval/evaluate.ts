@@ -55,7 +55,8 @@ export async function evaluateBatch(
   });
 
   let since = performance.now();
-  for (const [i, record] of records.entries()) {
+  for (let i = 0; i < records.length; i++) {
+    const record = records[i]!;
     const { slot } = rows[i]!;
     if (slot === undefined || record.frames === null || record.status === 'frames-out-of-range') {
       continue;
@@ -99,11 +100,8 @@ function prepare(
     return record;
   }
   engine.add(frames, frames);
-  const own = labels.view(start);
-  let repeats = 0;
-  for (let i = 1; i < own.length; i++) if (own[i] === own[i - 1]) repeats += 1;
-  record.labels = own.length;
-  record.framesNeeded = own.length + repeats;
+  record.labels = labels.length - start;
+  record.framesNeeded = record.labels + labels.repeatsFrom(start);
   return record;
 }
 

@@ -4,6 +4,7 @@
 const UNIT_EXPONENT = -1074;
 
 const view = new DataView(new ArrayBuffer(8));
+const powers = Float64Array.from({ length: 33 }, (_, i) => 2 ** i);
 
 // What is added lately is kept as digits of 32 bits, in doubles: a BigInt for each number takes fifty times as long.
 const digits = 67;
@@ -30,10 +31,11 @@ export class ExactSum {
     const place = exponent === 0 ? 0 : exponent - 1;
     const shift = place & 31;
     const at = place >>> 5;
-    const upper = rest * 2 ** shift;
+    const upper = rest * powers[shift]!;
     const most = Math.floor(upper / 2 ** 32);
     this.#digits[at]! += sign * ((low << shift) >>> 0);
-    this.#digits[at + 1]! += sign * (upper - most * 2 ** 32 + Math.floor(low / 2 ** (32 - shift)));
+    this.#digits[at + 1]! +=
+      sign * (upper - most * 2 ** 32 + Math.floor(low / powers[32 - shift]!));
     this.#digits[at + 2]! += sign * most;
     this.#added += 1;
     if (this.#added === mostAdded) this.#fold();

@@ -21,7 +21,7 @@ export class Writing {
     const chosen = wordDelimiter === undefined ? findDelimiter(symbols, blank) : wordDelimiter;
     const spelling = resolveSpelling(symbols, chosen ?? null, symbols.length, blank)!;
     this.delimiter = spelling.delimiter;
-    this.#texts = new TextBuilder(spelling);
+    this.#texts = new TextBuilder(spelling, blank);
     this.#tokenizer = new Tokenizer(symbols, blank);
     const { delimiter } = this;
     this.#between =

@@ -114,6 +114,14 @@ export class LabelList {
     this.#labels[this.length++] = label;
   }
 
+  /** How many of the labels from `start` on equal the one before them, from there on. */
+  repeatsFrom(start: number): number {
+    const labels = this.#labels;
+    let repeats = 0;
+    for (let i = start + 1; i < this.length; i++) if (labels[i] === labels[i - 1]) repeats += 1;
+    return repeats;
+  }
+
   /** A view of the labels from `start` to `end` (exclusive), until the list changes. */
   view(start: number, end = this.length): Int32Array {
     return this.#labels.subarray(start, end);
