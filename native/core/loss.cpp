@@ -198,6 +198,9 @@ class Batch {
            (n * problem_.gradient.utteranceStride + frame * problem_.gradient.frameStride) * size;
   }
 
+  // Nothing times 0 is 0, Infinity too: log-probabilities of any size have such exponentials.
+  bool wantsGradient(int64_t n) const { return problem_.gradient.data != nullptr && scale(n) != 0; }
+
   void zeroRows(int64_t n, int64_t from, int64_t to) const {
     if (problem_.gradient.data == nullptr) return;
     const size_t bytes =
@@ -208,7 +211,7 @@ class Batch {
   void finish(int64_t n, Status status, double loss) const {
     problem_.status[n] = status;
     problem_.losses[n] = loss;
-    const bool written = status == Status::ok;
+    const bool written = status == Status::ok && wantsGradient(n);
     zeroRows(n, written ? problem_.inputLengths[n] : 0, problem_.input.frames);
   }
 
@@ -230,7 +233,7 @@ class Batch {
     UtteranceKernel* const kernel = place(utterance(n), wide, arena);
     kernel->inward();
     const Meeting meeting = kernel->meet();
-    if (meeting.status == Status::ok && problem_.gradient.data != nullptr && !cancelled()) {
+    if (meeting.status == Status::ok && wantsGradient(n) && !cancelled()) {
       kernel->outward();
     }
     arena.shrink(keptArenaBytes);
@@ -242,7 +245,7 @@ class Batch {
       if (half == 0) runWhole(s.utterance);
       return;
     }
-    if (s.meeting.status == Status::ok && problem_.gradient.data != nullptr) {
+    if (s.meeting.status == Status::ok && wantsGradient(s.utterance)) {
       s.kernel->outward(static_cast<int>(half));
     }
     if (half == 0) finish(s.utterance, s.meeting.status, s.meeting.loss);
