@@ -134,6 +134,41 @@ TEST(kernels_of_every_isa_hand_over_to_the_wide_ones) {
   });
 }
 
+// Down to where float32 ends, and with several classes that equal the maximum.
+TEST(kernels_of_every_isa_keep_classes_far_below_the_maximum) {
+  LossCase c;
+  c.frames = 2;
+  c.classes = 1500;
+  c.dtype = DType::float32;
+  c.targets = {{7}};
+  c.lengths = {2};
+  c.values.resize(static_cast<size_t>(c.frames * c.classes));
+  double sum = 0;
+  for (int64_t k = 0; k < c.classes; ++k) {
+    const bool top = k == 7 || k == 700 || k == c.classes - 1;
+    const double x = top ? 0 : k % 11 == 5 ? -infinity : -static_cast<double>(k) / 16;
+    c.at(0, 0, k) = c.at(1, 0, k) = x;
+    sum += std::exp(x);
+  }
+  forEveryIsa([&](const Kernels& kernels) {
+    const Outcome out = runKernel(kernels, c, false, false);
+    CHECK(!out.handedOver);
+    // Three paths: the label twice, and before or after the blank, which is as probable.
+    const double loss = 2 * std::log(sum) - std::log(3.0);
+    CHECK(std::fabs(out.losses[0] - loss) <= 2e-7 * loss);
+    for (int64_t k = 0; k < c.classes; ++k) {
+      if (k == c.blank || k == 7) continue;
+      const double x = c.at(0, 0, k);
+      const double softmax = std::exp(x) / sum;
+      const double gradient = out.gradient[c.place(0, 0, k)];
+      // float32's rounding of x / ln 2, and of the rest; subnormal numbers have fewer digits.
+      const double relative = std::isfinite(x) ? 1e-6 - x * 0x1p-24 : 0;
+      CHECK(std::fabs(gradient - softmax) <= relative * softmax + 1.2e-38);
+      CHECK(std::isfinite(x) || gradient == 0);
+    }
+  });
+}
+
 // 16-bit rounding: every finite number comes back from the lattice-free part of a gradient.
 TEST(kernels_of_every_isa_round_16_bits_to_nearest_even) {
   forEveryIsa([&](const Kernels& kernels) {
