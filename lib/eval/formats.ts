@@ -2,7 +2,6 @@
 
 import { AtomicFile } from '../io/atomicFile.js';
 import { readPieces } from '../io/lines.js';
-import { openResults } from '../io/results.js';
 import { columns, type EvalRecord, fromLine } from './record.js';
 
 export const formats = ['jsonl', 'csv', 'parquet'] as const;
@@ -15,6 +14,7 @@ export async function writeResults(
   format: Format,
 ): Promise<void> {
   if (format === 'jsonl') return concatenate(path, parts);
+  const { openResults } = await import('../io/results.js');
   const writer = await openResults(path, columns, format);
   try {
     for (const part of parts) {
