@@ -46,7 +46,8 @@ export async function* readRecords(path: string): AsyncGenerator<EvalRecord[]> {
   for await (const piece of readPieces(path)) {
     const bytes = rest.length > 0 ? Buffer.concat([rest, piece]) : piece;
     const end = bytes.lastIndexOf(0x0a) + 1;
-    rest = bytes.subarray(end);
+    // A copy: the next piece is in the same memory.
+    rest = Buffer.from(bytes.subarray(end));
     if (end > 0)
       yield bytes
         .toString('utf8', 0, end - 1)
