@@ -70,7 +70,8 @@ function generate({ T, C, L }, utterances, name) {
   const data = new Float32Array(block * T * C);
   const texts = [];
   for (let i = 0; i < data.length; i++) data[i] = 2 * next();
-  const symbol = (c) => String.fromCodePoint(c < 27 ? 96 + c : 0x4e00 + c);
+  // The alphabet of DeepSpeech, and ideographs where there are more classes.
+  const symbol = (c) => "abcdefghijklmnopqrstuvwxyz '"[c - 1] ?? String.fromCodePoint(0x4e00 + c);
   for (let n = 0; n < block; n++) {
     const labels = Array.from({ length: L }, () => 1 + Math.floor(next() * (C - 1)));
     const at = new Map(labels.map((label, l) => [Math.floor(((l + 0.5) * T) / L), label]));

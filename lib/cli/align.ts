@@ -110,7 +110,7 @@ async function run(logits: string, manifest: string, options: AlignOptions): Pro
       import('../io/npy.js'),
       import('../io/manifest.js'),
       import('../io/tokens.js'),
-      import('./lossReport.js'),
+      import('./terminal.js'),
       import('./alignReport.js'),
     ]);
   const interrupt = new AbortController();

@@ -5,8 +5,16 @@ import type { SummaryFile } from '../eval/report.js';
 import type { RunResult } from '../eval/run.js';
 import { type Shard, wholeRun } from '../eval/shard.js';
 import type { CorpusErrors, Ranked } from '../eval/statistics.js';
-import { showWarning } from './lossReport.js';
-import { clip, clipStart, columnsOf, count, padEnd, paletteFor, widthOf } from './terminal.js';
+import {
+  clip,
+  clipStart,
+  columnsOf,
+  count,
+  padEnd,
+  paletteFor,
+  showWarning,
+  widthOf,
+} from './terminal.js';
 
 export { showWarning };
 

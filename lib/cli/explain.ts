@@ -138,7 +138,7 @@ async function explainFile(
     manifests,
     tokenFiles,
     { explain },
-    report,
+    terminal,
     outputs,
     { fileError },
     { withBlankSign },
@@ -148,7 +148,7 @@ async function explainFile(
     import('../io/manifest.js'),
     import('../io/tokens.js'),
     import('../explain.js'),
-    import('./lossReport.js'),
+    import('./terminal.js'),
     import('../eval/outputs.js'),
     import('../io/file.js'),
     import('../report/escape.js'),
@@ -162,7 +162,7 @@ async function explainFile(
       layout: options.layout,
       input: options.input,
       blank: options.blank,
-      warn: report.showWarning,
+      warn: terminal.showWarning,
     });
     const index = findUtterance(prepared.manifest, options.utterance);
     const given = prepared.manifest.rows[index]!;
@@ -205,7 +205,7 @@ async function explainFile(
     );
     if (explanation.status === 'nonfinite') {
       const used = options.input === 'logits' ? undefined : [prepared.blank, ...targets];
-      report.showWarning(`nonfinite: ${outputs.describeNonfinite(array, 0, length, used)}`);
+      terminal.showWarning(`nonfinite: ${outputs.describeNonfinite(array, 0, length, used)}`);
     }
     return explanation;
   } finally {

@@ -4,8 +4,8 @@ import { readManifest } from '../io/manifest.js';
 import { NpyFile } from '../io/npy.js';
 import { readTokens } from '../io/tokens.js';
 import { type Evaluation, prepare } from './evaluate.js';
-import { showWarning } from './lossReport.js';
 import type { ArrayOptions, RunOptions } from './options.js';
+import { showWarning } from './terminal.js';
 
 export interface InputFiles {
   logits: string;

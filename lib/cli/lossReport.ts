@@ -15,11 +15,6 @@ const listedFaults = 20;
 /** On a terminal, columns of everything but the id: four numbers and a little text. */
 const columnsBesideId = 55;
 
-export function showWarning(message: string): void {
-  const { yellow } = paletteFor(process.stderr);
-  process.stderr.write(`${yellow('warning:')} ${clip(message)}\n`);
-}
-
 /** What went wrong with utterances, a line each; `line` prints one. */
 export function listFaults(
   faults: readonly { id: string; line: number; status: string; reason?: string }[],

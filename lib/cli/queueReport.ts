@@ -8,9 +8,8 @@ import type {
   WorkEvent,
   WorkProgress,
 } from '../queue/index.js';
-import { showWarning } from './lossReport.js';
 import { formatRate, formatSeconds, type ProgressBar, progressBar } from './progress.js';
-import { clip, count, padEnd, paletteFor } from './terminal.js';
+import { clip, count, padEnd, paletteFor, showWarning } from './terminal.js';
 
 export { showWarning };
 

@@ -76,3 +76,8 @@ export function padEnd(text: string, columns: number): string {
 export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`;
 }
+
+export function showWarning(message: string): void {
+  const { yellow } = paletteFor(process.stderr);
+  process.stderr.write(`${yellow('warning:')} ${clip(message)}\n`);
+}

@@ -2,7 +2,6 @@
 
 import { AtomicFile } from '../io/atomicFile.js';
 import { readPieces } from '../io/lines.js';
-import { openResults } from '../io/results.js';
 import { columns, type EvalRecord, fromLine } from './record.js';
 
 export const formats = ['jsonl', 'csv', 'parquet'] as const;
@@ -15,6 +14,7 @@ export async function writeResults(
   format: Format,
 ): Promise<void> {
   if (format === 'jsonl') return concatenate(path, parts);
+  const { openResults } = await import('../io/results.js');
   const writer = await openResults(path, columns, format);
   try {
     for (const part of parts) {
@@ -46,7 +46,8 @@ export async function* readRecords(path: string): AsyncGenerator<EvalRecord[]> {
   for await (const piece of readPieces(path)) {
     const bytes = rest.length > 0 ? Buffer.concat([rest, piece]) : piece;
     const end = bytes.lastIndexOf(0x0a) + 1;
-    rest = bytes.subarray(end);
+    // A copy: the next piece is in the same memory.
+    rest = Buffer.from(bytes.subarray(end));
     if (end > 0)
       yield bytes
         .toString('utf8', 0, end - 1)

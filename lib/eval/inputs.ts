@@ -1,7 +1,6 @@
 // Opens what an evaluation is given and checks that it belongs together.
 
 import { fileError } from '../io/file.js';
-import { openStream } from '../io/jsonlStream.js';
 import { type ArraySource, openSource } from '../io/openSource.js';
 import { readTokens, type Tokens } from '../io/tokens.js';
 import { count } from './evaluate.js';
@@ -65,6 +64,7 @@ export async function openStreamInputs(
 ): Promise<StreamInputs> {
   const tokens = await readTokens(options.tokens);
   const { engine, choices } = chooseModel(tokens, tokens.symbols.length, options, signal);
+  const { openStream } = await import('../io/jsonlStream.js');
   const stream = openStream(path);
   const checkClasses = (classes: number) => checkTokens(tokens, classes, stream.path);
   return { stream, choices, engine, checkClasses };

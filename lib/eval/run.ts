@@ -11,8 +11,6 @@ import { type OutputFiles, outputFiles, resultsFile } from './files.js';
 import { evaluateBatches, makeBuffers } from './flow.js';
 import { type Format, readRecords, writeResults } from './formats.js';
 import { exists, Journal, type JournalHeader, RunConflict } from './journal.js';
-import { readLattices } from './lattice.js';
-import { writeLattices } from './latticeFile.js';
 import { suspicion } from './looks.js';
 import { move, sweep, writeJson } from './outputFile.js';
 import type { Page } from './page.js';
@@ -155,6 +153,7 @@ async function writePage(
   summary: SummaryFile,
 ): Promise<void> {
   if (page === undefined) return;
+  const { readLattices } = await import('./lattice.js');
   const lattices = await readLattices(source, summary.worst, engine);
   await page.write(summary, lattices, engine.signal);
 }
@@ -257,6 +256,10 @@ async function finish(
   if (shard === undefined) {
     writeJson(files.done, summary);
   } else {
+    const [{ readLattices }, { writeLattices }] = await Promise.all([
+      import('./lattice.js'),
+      import('./latticeFile.js'),
+    ]);
     writeLattices(files.lattices!, await readLattices(source, summary.worst, engine));
     const { size } = await stat(results);
     writeShard(files.done, {

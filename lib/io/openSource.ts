@@ -1,10 +1,8 @@
 // Opens model outputs of any format behind one interface.
 
 import { BatchSource } from './batchSource.js';
-import { ConcatSource } from './concatSource.js';
 import type { ContainedFormat } from './containedWorker.js';
 import { fileError } from './file.js';
-import { openFileList } from './fileList.js';
 import { expandPaths, type FoundFile } from './folder.js';
 import { locateNpy } from './npy.js';
 import { PreadFile } from './pread.js';
@@ -26,8 +24,12 @@ export async function openSource(
   const files = expandPaths(paths);
   if (files.length === 0) throw fileError('model outputs', 'no file is named');
   if (files.length === 1 && !files[0]!.listed) return openFile(files[0]!.path, options);
-  if (await areUtterances(files, options)) return openFileList(files, options);
+  if (await areUtterances(files, options)) {
+    const { openFileList } = await import('./fileList.js');
+    return openFileList(files, options);
+  }
   if (files.length === 1) return openFile(files[0]!.path, options);
+  const { ConcatSource } = await import('./concatSource.js');
   const sources: ArraySource[] = [];
   try {
     for (const { path } of files) sources.push(await openFile(path, options));
