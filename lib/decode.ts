@@ -14,6 +14,7 @@ import type {
   BeamSyncOptions,
   GreedyOptions,
   GreedySyncOptions,
+  TokenNames,
   Verb,
 } from './decodeOptions.js';
 import type { DeviceTensor } from './deviceTensor.js';
@@ -39,13 +40,16 @@ import type { TensorData, TensorLike } from './tensor.js';
  * console.log(utterances[0].text, utterances[0].tokens[0].start);
  * ```
  */
-export async function greedyDecode<D extends TensorData = TensorData>(
+export async function greedyDecode<
+  D extends TensorData = TensorData,
+  N extends TokenNames = undefined,
+>(
   input: TensorLike<D> | DeviceTensor<D>,
-  options?: GreedyOptions,
-): Promise<DecodeResult<GreedyUtterance, D>> {
+  options?: GreedyOptions<N>,
+): Promise<DecodeResult<GreedyUtterance<N>, D>> {
   const call = prepareDecode(input, options, 'greedyDecode', false);
   const { flat, handBack } = await decode(call, 'greedyDecode');
-  return result(greedyUtterances(call, flat), handBack);
+  return result(greedyUtterances(call, flat) as GreedyUtterance<N>[], handBack);
 }
 
 /** As {@link greedyDecode}, without the objects and the scores: for callers inside the package that decode by the thousand. */
@@ -57,12 +61,13 @@ export async function greedyPaths(input: TensorLike, options: GreedyOptions): Pr
 }
 
 /** As {@link greedyDecode}; returns when it is done, and never copies the input. */
-export function greedyDecodeSync(
+export function greedyDecodeSync<N extends TokenNames = undefined>(
   input: TensorLike | DeviceTensor,
-  options?: GreedySyncOptions,
-): DecodeResult<GreedyUtterance> {
+  options?: GreedySyncOptions<N>,
+): DecodeResult<GreedyUtterance<N>> {
   const call = prepareDecode(input, options, 'greedyDecode', true);
-  return { utterances: greedyUtterances(call, decodeSync(call, 'greedyDecode')) };
+  const utterances = greedyUtterances(call, decodeSync(call, 'greedyDecode'));
+  return { utterances: utterances as GreedyUtterance<N>[] };
 }
 
 /**
@@ -91,22 +96,23 @@ export function greedyDecodeSync(
  * console.log(utterances[0].paths[0].text);
  * ```
  */
-export async function beamDecode<D extends TensorData = TensorData>(
-  input: TensorLike<D>,
-  options?: BeamOptions,
-): Promise<DecodeResult<BeamUtterance, D>> {
+export async function beamDecode<
+  D extends TensorData = TensorData,
+  N extends TokenNames = undefined,
+>(input: TensorLike<D>, options?: BeamOptions<N>): Promise<DecodeResult<BeamUtterance<N>, D>> {
   const call = prepareDecode(input, options, 'beamDecode', false);
   const { flat, handBack } = await decode(call, 'beamDecode');
-  return result(beamUtterances(call, flat), handBack);
+  return result(beamUtterances(call, flat) as BeamUtterance<N>[], handBack);
 }
 
 /** As {@link beamDecode}; returns when it is done, and never copies the input. */
-export function beamDecodeSync(
+export function beamDecodeSync<N extends TokenNames = undefined>(
   input: TensorLike,
-  options?: BeamSyncOptions,
-): DecodeResult<BeamUtterance> {
+  options?: BeamSyncOptions<N>,
+): DecodeResult<BeamUtterance<N>> {
   const call = prepareDecode(input, options, 'beamDecode', true);
-  return { utterances: beamUtterances(call, decodeSync(call, 'beamDecode')) };
+  const utterances = beamUtterances(call, decodeSync(call, 'beamDecode'));
+  return { utterances: utterances as BeamUtterance<N>[] };
 }
 
 async function decode(

@@ -3,6 +3,7 @@ import {
   type ResolvedDecodeOptions,
   resolveDecodeOptions,
   resolveLimits,
+  type TokenNames,
   type Verb,
 } from './decodeOptions.js';
 import {
@@ -23,20 +24,23 @@ import { type Place, resolvePlace } from './place.js';
 import { resolveTensor, type TensorData } from './tensor.js';
 import { resolveInputLengths } from './validate.js';
 
-/** Labels, what they spell, and when. */
-export interface DecodedPath {
+/** A `V` where there are `tokens`, else undefined. */
+export type WithTokens<N extends TokenNames, V> = N extends readonly string[] ? V : undefined;
+
+/** Labels, what they spell, and when. `N`: the type of the option `tokens`. */
+export interface DecodedPath<N extends TokenNames = TokenNames> {
   /** Class numbers, without blanks. */
   readonly labels: Int32Array;
   /** One for each label. */
   readonly tokens: DecodedToken[];
   /** What the labels spell; undefined without `tokens`. */
-  readonly text: string | undefined;
+  readonly text: WithTokens<N, string>;
   /** The words; undefined without `tokens`, or where nothing tells words apart. */
-  readonly words: DecodedWord[] | undefined;
+  readonly words: WithTokens<N, DecodedWord[] | undefined>;
 }
 
 /** What {@link greedyDecode} finds in one utterance. */
-export interface GreedyUtterance extends DecodedPath {
+export interface GreedyUtterance<N extends TokenNames = TokenNames> extends DecodedPath<N> {
   /** `'nonfinite'`: it holds NaN, +Infinity, or a frame of nothing but -Infinity; nothing is decoded. */
   readonly status: Status;
   /** Natural log of the probability of the one best path; NaN where nonfinite. */
@@ -46,7 +50,7 @@ export interface GreedyUtterance extends DecodedPath {
 }
 
 /** One hypothesis of {@link beamDecode}. */
-export interface BeamPath extends DecodedPath {
+export interface BeamPath<N extends TokenNames = TokenNames> extends DecodedPath<N> {
   /** What hypotheses are ranked by, in natural logs: `logProb` and what the guides add. */
   readonly score: number;
   /**
@@ -57,14 +61,14 @@ export interface BeamPath extends DecodedPath {
 }
 
 /** What {@link beamDecode} finds in one utterance. */
-export interface BeamUtterance {
+export interface BeamUtterance<N extends TokenNames = TokenNames> {
   /**
    * `'infeasible'`: no hypothesis in the beam ended with a whole word of the lexicon, or without a word
    * that `unkScore: -Infinity` forbids. `'nonfinite'`: as for {@link GreedyUtterance}. Both come with no paths.
    */
   readonly status: Status;
   /** Best first; of equal ones, the one whose labels come first in order. */
-  readonly paths: BeamPath[];
+  readonly paths: BeamPath<N>[];
 }
 
 /** What a decoder resolves to. */

@@ -19,8 +19,11 @@ import {
   resolveSignal,
 } from './options.js';
 
-/** Options that both decoders have. */
-export interface DecodeOptions {
+/** Names of the classes, or none. */
+export type TokenNames = readonly string[] | undefined;
+
+/** Options that both decoders have. `N`: whether `tokens` is among them. */
+export interface DecodeOptions<N extends TokenNames = TokenNames> {
   /** Frames of each utterance, N integers from 0 to T. Default: T for all. */
   readonly inputLengths?: IntegerArray | number;
   /** Class of the blank; -1 is the last one. Default: 0. */
@@ -34,7 +37,7 @@ export interface DecodeOptions {
   /** Threads that may work on this call, from 1. Default: all cores. Never changes a result. */
   readonly threads?: number;
   /** The symbol of every class, C strings; the blank's is not looked at. Without it there is no text. */
-  readonly tokens?: readonly string[];
+  readonly tokens?: N;
   /**
    * The token between words, or the mark that a word's first piece begins with: `' '`, `'|'`
    * (wav2vec 2.0), `'▁'` (SentencePiece). `null`: there are no words. Default: `' '` where that is a token.
@@ -51,16 +54,18 @@ export interface AsyncOptions {
 }
 
 /** Options of {@link greedyDecodeSync}. */
-export interface GreedySyncOptions extends DecodeOptions {
+export interface GreedySyncOptions<N extends TokenNames = TokenNames> extends DecodeOptions<N> {
   /** Neighbouring frames of one class are one label (default). `false`: each is a label of its own. */
   readonly mergeRepeated?: boolean;
 }
 
 /** Options of {@link greedyDecode}. */
-export interface GreedyOptions extends GreedySyncOptions, AsyncOptions {}
+export interface GreedyOptions<N extends TokenNames = TokenNames>
+  extends GreedySyncOptions<N>,
+    AsyncOptions {}
 
 /** Options of {@link beamDecodeSync}. Scores are natural logs. */
-export interface BeamSyncOptions extends DecodeOptions {
+export interface BeamSyncOptions<N extends TokenNames = TokenNames> extends DecodeOptions<N> {
   /** Hypotheses kept after each frame, 1 to 2^22, or Infinity for an exact search. Default: 100. */
   readonly beamWidth?: number;
   /** Hypotheses returned, at most `beamWidth`. Default: 1. */
@@ -94,7 +99,9 @@ export interface BeamSyncOptions extends DecodeOptions {
 }
 
 /** Options of {@link beamDecode}. */
-export interface BeamOptions extends BeamSyncOptions, AsyncOptions {}
+export interface BeamOptions<N extends TokenNames = TokenNames>
+  extends BeamSyncOptions<N>,
+    AsyncOptions {}
 
 const COMMON: readonly (keyof DecodeOptions)[] = [
   'inputLengths',

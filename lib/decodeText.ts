@@ -99,11 +99,83 @@ export interface DecodedWord {
 /** The text of labels. Delimiters that are no spaces become some, and none is left at the ends. */
 export function textOf(labels: Int32Array, spelling: Spelling): string {
   let text = '';
-  for (const label of labels) {
-    text += spelling.roles[label] === Role.inside ? '' : ' ';
-    text += spelling.pieces[label];
+  for (const label of labels) text += spelled(spelling, label);
+  return trimmed(text, spelling);
+}
+
+function spelled({ roles, pieces }: Spelling, label: number): string {
+  return roles[label] === Role.inside ? pieces[label]! : ` ${pieces[label]}`;
+}
+
+function trimmed(text: string, { delimiter }: Spelling): string {
+  return delimiter === undefined || delimiter === ' ' ? text : text.trim();
+}
+
+/** `textOf` for many paths of one model: a text becomes one string at once, not one for each label. */
+export class TextBuilder {
+  readonly #spelling: Spelling;
+  /** What class c spells: the code units from `#ends[c]` to `#ends[c + 1]`. */
+  readonly #units: Uint16Array;
+  readonly #ends: Uint32Array;
+  /** Whether a code unit fits into a byte. */
+  readonly #narrow: boolean;
+  /** The code unit of each class, where no class but the blank spells none or several. */
+  readonly #single: Uint16Array | undefined;
+  #memory = Buffer.alloc(1024);
+
+  constructor(spelling: Spelling, blank: number) {
+    this.#spelling = spelling;
+    const texts = spelling.pieces.map((_, label) => spelled(spelling, label));
+    const all = texts.join('');
+    this.#units = Uint16Array.from({ length: all.length }, (_, i) => all.charCodeAt(i));
+    this.#ends = new Uint32Array(texts.length + 1);
+    texts.forEach((text, c) => {
+      this.#ends[c + 1] = this.#ends[c]! + text.length;
+    });
+    this.#narrow = this.#units.every((unit) => unit < 256);
+    if (texts.every((text, c) => c === blank || text.length === 1)) {
+      this.#single = Uint16Array.from(texts, (text) => text.charCodeAt(0));
+    }
   }
-  return spelling.delimiter === undefined || spelling.delimiter === ' ' ? text : text.trim();
+
+  /** The text of labels, none of which is the blank. */
+  of(labels: Int32Array): string {
+    const single = this.#single;
+    if (single === undefined) return this.#compose(labels);
+    const count = labels.length;
+    const memory = this.#reserve(2 * count);
+    if (this.#narrow) {
+      for (let i = 0; i < count; i++) memory[i] = single[labels[i]!]!;
+      return trimmed(memory.toString('latin1', 0, count), this.#spelling);
+    }
+    for (let i = 0; i < count; i++) {
+      const unit = single[labels[i]!]!;
+      memory[2 * i] = unit;
+      memory[2 * i + 1] = unit >>> 8;
+    }
+    return trimmed(memory.toString('utf16le', 0, 2 * count), this.#spelling);
+  }
+
+  #reserve(bytes: number): Buffer {
+    if (bytes > this.#memory.length) this.#memory = Buffer.alloc(2 * bytes);
+    return this.#memory;
+  }
+
+  #compose(labels: Int32Array): string {
+    let length = 0;
+    for (const label of labels) length += this.#ends[label + 1]! - this.#ends[label]!;
+    const bytes = this.#narrow ? length : 2 * length;
+    const memory = this.#reserve(bytes);
+    let at = 0;
+    for (const label of labels) {
+      for (let i = this.#ends[label]!; i < this.#ends[label + 1]!; i++) {
+        const unit = this.#units[i]!;
+        memory[at++] = unit;
+        if (!this.#narrow) memory[at++] = unit >>> 8;
+      }
+    }
+    return trimmed(memory.toString(this.#narrow ? 'latin1' : 'utf16le', 0, bytes), this.#spelling);
+  }
 }
 
 /** The words between delimiters; `names` are what they are called, where that is not what they spell. */

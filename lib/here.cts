@@ -21,6 +21,9 @@ function findPackage(): { root: string; version: string } {
 
 const found = findPackage();
 
+/** The folder of this file's compiled form, below which the other modules lie. */
+export const libraryFolder = __dirname;
+
 /** The folder of the package's own package.json. */
 export const packageRoot = found.root;
 

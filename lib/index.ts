@@ -20,6 +20,7 @@ export type {
   DecodedPath,
   DecodeResult,
   GreedyUtterance,
+  WithTokens,
 } from './decodeCall.js';
 export type {
   AsyncOptions,
@@ -28,6 +29,7 @@ export type {
   DecodeOptions,
   GreedyOptions,
   GreedySyncOptions,
+  TokenNames,
 } from './decodeOptions.js';
 export type { DecodedToken, DecodedWord } from './decodeText.js';
 export { type DeviceInfo, devices } from './device.js';

@@ -1,3 +1,4 @@
+import { countByBits, fitsBits } from './editBits.js';
 import { ctcError, rangeError, show, typeError } from './errors.js';
 import { checkOptions, choice, flag, type IntegerArray } from './options.js';
 import { typedArrayName } from './tensor.js';
@@ -10,7 +11,7 @@ export type ErrorUnit = 'character' | 'word';
 export type Transcript = string | IntegerArray;
 
 /** Options of {@link errorRate}. */
-export interface ErrorRateOptions {
+export interface ErrorRateOptions<A extends boolean = boolean> {
   /** For texts. Default `'character'`, which gives the CER; `'word'` gives the WER. */
   unit?: ErrorUnit;
   /**
@@ -19,7 +20,7 @@ export interface ErrorRateOptions {
    */
   normalize?: 'NFC' | 'NFD' | 'NFKC' | 'NFKD' | 'none';
   /** Also return the alignment of each utterance. Default false. */
-  alignment?: boolean;
+  alignment?: A;
 }
 
 /** Counts of one utterance or of a corpus. `errors` = substitutions + deletions + insertions. */
@@ -52,16 +53,16 @@ export interface AlignedUnit<U extends string | number = string | number> {
   readonly hypothesis: U | undefined;
 }
 
-/** One utterance's counts, and its alignment when that was asked for. */
-export interface UtteranceErrors extends ErrorCounts {
+/** One utterance's counts, and its alignment when that was asked for, as `A` says. */
+export interface UtteranceErrors<A extends boolean = boolean> extends ErrorCounts {
   /** With `alignment: true`: the steps, first to last. */
-  readonly alignment: readonly AlignedUnit[] | undefined;
+  readonly alignment: A extends true ? readonly AlignedUnit[] : undefined;
 }
 
 /** Corpus totals: every count is the sum over the utterances, and the rate is formed from the sums. */
-export interface ErrorRate extends ErrorCounts {
+export interface ErrorRate<A extends boolean = boolean> extends ErrorCounts {
   /** The counts of each utterance, in order. */
-  readonly utterances: readonly UtteranceErrors[];
+  readonly utterances: readonly UtteranceErrors<A>[];
 }
 
 const OPTIONS: ReadonlySet<string> = new Set(['unit', 'normalize', 'alignment']);
@@ -89,11 +90,11 @@ const FORMS = ['NFC', 'NFD', 'NFKC', 'NFKD', 'none'] as const;
  * errorRate(['the cat', 'sat'], ['a cat', 'sat'], { unit: 'word' }).rate; // 1 / 3
  * ```
  */
-export function errorRate(
+export function errorRate<A extends boolean = false>(
   reference: Transcript | readonly Transcript[],
   hypothesis: Transcript | readonly Transcript[],
-  options?: ErrorRateOptions,
-): ErrorRate {
+  options?: ErrorRateOptions<A>,
+): ErrorRate<A> {
   const given = checkOptions(options, OPTIONS);
   const unit = choice(given.unit, 'unit', UNITS, 'character');
   const form = choice(given.normalize, 'normalize', FORMS, 'NFC');
@@ -127,13 +128,29 @@ export function errorRate(
     total.referenceLength,
     total.hypothesisLength,
   );
-  return { ...counts, utterances };
+  return { ...counts, utterances: utterances as UtteranceErrors<A>[] };
 }
 
-/** `errorRate` of two texts with its defaults, for callers inside the package that have many. */
-export function countErrors(reference: string, hypothesis: string, unit: ErrorUnit): ErrorCounts {
-  const split = unit === 'word' ? splitWords : asGraphemes;
-  return compare(split(reference.normalize()), split(hypothesis.normalize()), false);
+/** What {@link countErrors} finds: the CER's counts and the WER's. */
+export interface TextErrors {
+  readonly characters: ErrorCounts;
+  readonly words: ErrorCounts;
+}
+
+/** `errorRate` of two texts with its defaults, in both units, for callers inside the package that have many. */
+export function countErrors(reference: string, hypothesis: string): TextErrors {
+  if (isPlain(reference) && isPlain(hypothesis)) {
+    return {
+      characters: count(reference, hypothesis),
+      words: count(plainWords(reference), plainWords(hypothesis)),
+    };
+  }
+  const expected = reference.normalize();
+  const actual = hypothesis.normalize();
+  return {
+    characters: count(splitGraphemes(expected), splitGraphemes(actual)),
+    words: count(splitWords(expected), splitWords(actual)),
+  };
 }
 
 type Unit = string | number;
@@ -184,22 +201,23 @@ function splitWords(text: string): string[] {
 }
 
 /**
- * Whether each code unit is a grapheme: letters, syllables, ideographs and punctuation of Latin, Greek, Cyrillic,
- * Armenian, Japanese, Chinese and Korean, none of which joins a neighbour of these. The segmenter takes some
- * hundred times as long.
+ * Whether each code unit is a grapheme, and the text its own NFC: letters, syllables, ideographs and punctuation of
+ * Latin, Greek, Cyrillic, Armenian, Japanese, Chinese and Korean, none of which joins a neighbour of these. The
+ * segmenter takes some hundred times as long.
  */
 function isPlain(text: string): boolean {
-  return /^[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u048a-\u0556\u3000-\u3029\u3041-\u3096\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff60]*$/.test(
+  return /^[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0373\u0375-\u037d\u037f-\u0386\u0388-\u0482\u048a-\u0556\u3000-\u3029\u3041-\u3096\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff60]*$/.test(
     text,
   );
 }
 
-let segmenter: Intl.Segmenter | undefined;
-
-/** As `splitGraphemes`; a text whose code units are graphemes as it is, without an array of them. */
-function asGraphemes(text: string): ArrayLike<string> {
-  return isPlain(text) ? text : splitGraphemes(text);
+/** As `splitWords`, quickly where there is nothing to split. */
+function plainWords(text: string): string[] {
+  if (text.includes(' ') || text.includes('\u3000')) return splitWords(text);
+  return text === '' ? [] : [text];
 }
+
+let segmenter: Intl.Segmenter | undefined;
 
 /** User-perceived characters: a letter with its accents, a flag, a family emoji are one each. */
 export function splitGraphemes(text: string): string[] {
@@ -229,32 +247,52 @@ function compare(
   hypothesis: ArrayLike<Unit>,
   withAlignment: boolean,
 ): UtteranceErrors {
+  if (!withAlignment) return { ...count(reference, hypothesis), alignment: undefined };
+  const [n, m] = [reference.length, hypothesis.length];
+  const { a, b } = numberUnits(reference, n, hypothesis, m);
+  const band = runBands(a, n, b, m, true);
+  const alignment = trace(band.steps!, band, reference, hypothesis);
+  return { ...countsOf(band.errors, band.substitutions, n, m), alignment };
+}
+
+function count(reference: ArrayLike<Unit>, hypothesis: ArrayLike<Unit>): ErrorCounts {
   let n = reference.length;
   let m = hypothesis.length;
   // Equal ends are paired, whatever comes before them.
-  if (!withAlignment) {
-    while (n > 0 && m > 0 && reference[n - 1] === hypothesis[m - 1]) {
-      n -= 1;
-      m -= 1;
-    }
-    if (n === 0 || m === 0) {
-      return { ...countsOf(n + m, 0, reference.length, hypothesis.length), alignment: undefined };
-    }
+  while (n > 0 && m > 0 && reference[n - 1] === hypothesis[m - 1]) {
+    n -= 1;
+    m -= 1;
   }
-  const numbers = new Map<Unit, number>();
-  const a = numberUnits(reference, n, numbers, scratch.reference);
-  const b = numberUnits(hypothesis, m, numbers, scratch.hypothesis);
+  // So are equal beginnings: distances behind them are those without them, and where the way back
+  // reaches one, nothing but deletions or insertions is left to be done.
+  let start = 0;
+  while (start < n && start < m && reference[start] === hypothesis[start]) start += 1;
+  n -= start;
+  m -= start;
+  let errors = n + m;
+  let substitutions = 0;
+  if (n === 1 && m === 1) {
+    errors = 1;
+    substitutions = 1;
+  } else if (n > 0 && m > 0) {
+    const { a, b, units } = numberUnits(reference, n, hypothesis, m, start);
+    const found = fitsBits(n, m) ? countByBits(a, n, b, m, units) : runBands(a, n, b, m, false);
+    errors = found.errors;
+    substitutions = found.substitutions;
+  }
+  return countsOf(errors, substitutions, reference.length, hypothesis.length);
+}
+
+/** An alignment with few errors stays near the diagonal: bands are widened until one holds what it finds. */
+function runBands(a: Int32Array, n: number, b: Int32Array, m: number, keepSteps: boolean): Band {
   const most = Math.max(n, m);
-  // An alignment with at most `bound` errors stays near the diagonal: widen until one is found.
   let bound = Math.min(most, Math.max(8, Math.abs(n - m)));
-  let band = runBand(a, n, b, m, bound, withAlignment);
+  let band = runBand(a, n, b, m, bound, keepSteps);
   while (band.errors > bound) {
     bound = Math.min(most, 2 * bound);
-    band = runBand(a, n, b, m, bound, withAlignment);
+    band = runBand(a, n, b, m, bound, keepSteps);
   }
-  const alignment = band.steps && trace(band.steps, band, reference, hypothesis);
-  const counts = countsOf(band.errors, band.substitutions, reference.length, hypothesis.length);
-  return { ...counts, alignment };
+  return band;
 }
 
 /** Memory that grows and is used again: small typed arrays are costly to allocate and to collect. */
@@ -275,32 +313,47 @@ const scratch = {
   substitutions: new Scratch(),
 };
 
-/** Equal numbers for equal units. `numbers` holds those of units that are not single code units. */
+/** The number of each code unit of a reference, 0 for others; all 0 between calls. */
+let unitNumbers: Uint16Array | undefined;
+
+/**
+ * Numbers from 1 to `units` for `n` units of a reference, equal ones for equal units; and the same numbers for
+ * `m` units of a hypothesis, 0 where the reference has no such unit. From place `start` of both.
+ */
 function numberUnits(
-  units: ArrayLike<Unit>,
-  count: number,
-  numbers: Map<Unit, number>,
-  memory: Scratch,
-): Int32Array {
-  const result = memory.take(count);
-  if (typeof units === 'string') {
-    for (let i = 0; i < count; i++) result[i] = units.charCodeAt(i);
-    return result;
-  }
-  for (let i = 0; i < count; i++) {
-    const unit = units[i] as Unit;
-    if (typeof unit === 'string' && unit.length === 1) {
-      result[i] = unit.charCodeAt(0);
-      continue;
+  reference: ArrayLike<Unit>,
+  n: number,
+  hypothesis: ArrayLike<Unit>,
+  m: number,
+  start = 0,
+): { a: Int32Array; b: Int32Array; units: number } {
+  const a = scratch.reference.take(n);
+  const b = scratch.hypothesis.take(m);
+  let units = 0;
+  if (typeof reference === 'string' && typeof hypothesis === 'string') {
+    unitNumbers ??= new Uint16Array(2 ** 16);
+    const numbers = unitNumbers;
+    for (let i = 0; i < n; i++) {
+      const unit = reference.charCodeAt(start + i);
+      if (numbers[unit] === 0) numbers[unit] = ++units;
+      a[i] = numbers[unit]!;
     }
+    for (let j = 0; j < m; j++) b[j] = numbers[hypothesis.charCodeAt(start + j)]!;
+    for (let i = 0; i < n; i++) numbers[reference.charCodeAt(start + i)] = 0;
+    return { a, b, units };
+  }
+  const numbers = new Map<Unit, number>();
+  for (let i = 0; i < n; i++) {
+    const unit = reference[start + i]!;
     let number = numbers.get(unit);
     if (number === undefined) {
-      number = 0x10000 + numbers.size;
+      number = ++units;
       numbers.set(unit, number);
     }
-    result[i] = number;
+    a[i] = number;
   }
-  return result;
+  for (let j = 0; j < m; j++) b[j] = numbers.get(hypothesis[start + j]!) ?? 0;
+  return { a, b, units };
 }
 
 const PAIR = 0;

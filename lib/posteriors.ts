@@ -17,19 +17,21 @@ import type { Targets } from './targets.js';
 import type { TensorData, TensorLike } from './tensor.js';
 
 /** Options of {@link posteriorsSync}. */
-export interface PosteriorSyncOptions extends BatchSyncOptions {
+export interface PosteriorSyncOptions<R extends boolean = boolean> extends BatchSyncOptions {
   /** Also return alpha and beta. Default: false. */
-  readonly recursions?: boolean;
+  readonly recursions?: R;
 }
 
 /** Options of {@link posteriors}. */
-export interface PosteriorOptions extends PosteriorSyncOptions, BatchOptions {}
+export interface PosteriorOptions<R extends boolean = boolean>
+  extends PosteriorSyncOptions<R>,
+    BatchOptions {}
 
 /**
  * One utterance's lattice. With L labels it has S = 2 L + 1 states: state 2 i is the blank before
- * label i, state 2 i + 1 is label i, and state 2 L the blank at the end.
+ * label i, state 2 i + 1 is label i, and state 2 L the blank at the end. `R`: whether `recursions` are asked for.
  */
-export interface Posterior {
+export interface Posterior<R extends boolean = boolean> {
   /** As for the loss. Unless it is `'ok'`, occupancies and boundaries are 0. */
   readonly status: Status;
   /** As from {@link ctcLoss}, computed in float64. */
@@ -48,18 +50,18 @@ export interface Posterior {
    * frames x S, with `recursions`: natural log of the total probability of all ways to be in a state at a
    * frame, that frame included.
    */
-  readonly alpha?: Float64Array;
+  readonly alpha: R extends true ? Float64Array : undefined;
   /**
    * frames x S, with `recursions`: natural log of the total probability of all ways to finish from a state
    * at a frame, that frame left out. `exp(alpha + beta)` sums to the target's probability in every row.
    */
-  readonly beta?: Float64Array;
+  readonly beta: R extends true ? Float64Array : undefined;
 }
 
 /** What {@link posteriors} resolves to. */
-export interface PosteriorResult<D = TensorData> {
+export interface PosteriorResult<D = TensorData, R extends boolean = boolean> {
   /** One lattice for each utterance. */
-  readonly utterances: readonly Posterior[];
+  readonly utterances: readonly Posterior<R>[];
   /** With `buffers: 'transfer'`: the input's data, which is yours again. */
   readonly input?: D;
 }
@@ -85,17 +87,17 @@ const NOW: BatchFunction = { ...LATER, synchronous: true };
  * @param options - See {@link PosteriorOptions}. Unknown keys are refused.
  * @throws (as rejections) what {@link ctcLoss} rejects with; an infeasible utterance is a status, not an error.
  */
-export async function posteriors<D extends TensorData = TensorData>(
+export async function posteriors<D extends TensorData = TensorData, R extends boolean = false>(
   input: TensorLike<D> | DeviceTensor<D>,
   targets: Targets,
-  options?: PosteriorOptions,
-): Promise<PosteriorResult<D>> {
+  options?: PosteriorOptions<R>,
+): Promise<PosteriorResult<D, R>> {
   const call = prepareBatch(input, targets, options, LATER);
   const outputs = preparePosteriors(call);
   const handBack = await runLater(call, (plan, labels, data) =>
     native().posteriors(plan, labels, data, ...outputs),
   );
-  const utterances = finishPosteriors(call, outputs);
+  const utterances = finishPosteriors(call, outputs) as Posterior<R>[];
   return handBack === undefined ? { utterances } : { utterances, input: handBack as D };
 }
 
@@ -103,15 +105,15 @@ export async function posteriors<D extends TensorData = TensorData>(
  * The probability of each lattice state at each frame; returns when it is done. Reads the input where it
  * lies, without a copy. Everything else is as for {@link posteriors}.
  */
-export function posteriorsSync(
+export function posteriorsSync<R extends boolean = false>(
   input: TensorLike | DeviceTensor,
   targets: Targets,
-  options?: PosteriorSyncOptions,
-): PosteriorResult {
+  options?: PosteriorSyncOptions<R>,
+): PosteriorResult<TensorData, R> {
   const call = prepareBatch(input, targets, options, NOW);
   const outputs = preparePosteriors(call);
   runNow(call, (plan, labels, data) => native().posteriorsSync(plan, labels, data, ...outputs));
-  return { utterances: finishPosteriors(call, outputs) };
+  return { utterances: finishPosteriors(call, outputs) as Posterior<R>[] };
 }
 
 /** Occupancy, alpha, beta, starts, ends, losses, status: see binding/align.h. */
@@ -169,7 +171,7 @@ function finishPosteriors(call: BatchCall, outputs: Outputs): Posterior[] {
       starts: starts.subarray(first, last),
       ends: ends.subarray(first, last),
       ...(alpha && beta && { alpha: alpha.subarray(at, after), beta: beta.subarray(at, after) }),
-    });
+    } as Posterior);
     at = after;
   }
   return utterances;

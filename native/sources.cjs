@@ -15,6 +15,7 @@ const core = [
   'native/core/beam_result.cpp',
   'native/core/beam_search.cpp',
   'native/core/check.cpp',
+  'native/core/evaluate.cpp',
   'native/core/greedy.cpp',
   'native/core/hotwords.cpp',
   'native/core/lattice.cpp',
@@ -39,6 +40,7 @@ const binding = [
   'native/binding/decode.cpp',
   'native/binding/decode_data.cpp',
   'native/binding/device.cpp',
+  'native/binding/evaluate.cpp',
   'native/binding/job.cpp',
   'native/binding/loss.cpp',
 ];

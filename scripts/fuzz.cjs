@@ -62,8 +62,16 @@ function fuzzCore(target, { seconds, seed }) {
     [
       ...corpora,
       `-max_total_time=${seconds}`,
+      // From the start: with the short inputs that libFuzzer tries first, all after the shapes is 0.
+      ...['-len_control=0', '-max_len=2048'],
       `-artifact_prefix=${path.join(findings, `${target}-`)}`,
-      ...['-timeout=60', '-rss_limit_mb=2048', '-verbosity=0', '-print_final_stats=1'],
+      ...[
+        '-timeout=60',
+        '-rss_limit_mb=2048',
+        '-verbosity=0',
+        '-print_funcs=0',
+        '-print_final_stats=1',
+      ],
       ...(seed === undefined ? [] : [`-seed=${seed}`]),
     ],
     { CTC_FUZZ_TARGET: target, UBSAN_OPTIONS: 'print_stacktrace=1' },

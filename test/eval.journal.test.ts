@@ -41,7 +41,8 @@ const header: JournalHeader = {
   end: 15,
 };
 const batches = [3, 1, 5, 2, 4];
-const lines = Array.from({ length: 15 }, (_, i) => toLine(emptyRecord(i, `é-${i}`, 'text')));
+const all = Array.from({ length: 15 }, (_, i) => emptyRecord(i, `é-${i}`, 'text'));
+const lines = all.map(toLine);
 const whole = lines.join('');
 const looks = (n: number) => ({ looked: n, probabilities: 0, unnormalised: 1 });
 
@@ -59,7 +60,7 @@ describe('Journal', () => {
   async function append(journal: Journal, from: number): Promise<void> {
     let at = 0;
     for (const size of batches) {
-      if (at >= from) await journal.append(lines.slice(at, at + size), looks(size));
+      if (at >= from) await journal.append(all.slice(at, at + size), looks(size));
       at += size;
     }
   }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { type EvalRecord, emptyRecord, fromLine, toLine } from '../lib/eval/record.js';
+import { type EvalRecord, emptyRecord, fromLine, LineBuffer, toLine } from '../lib/eval/record.js';
 import { Statistics } from '../lib/eval/statistics.js';
 
 const keep = 4;
@@ -117,5 +117,15 @@ describe('records', () => {
     assert.deepEqual(fromLine(toLine(one).trimEnd()), one);
     assert.throws(() => fromLine('{}'), SyntaxError);
     assert.throws(() => fromLine('null'), SyntaxError);
+  });
+});
+
+describe('LineBuffer', () => {
+  it('holds the lines of each batch, however long they are', () => {
+    const lines = new LineBuffer();
+    for (const lengths of [[1, 2], [], [30000, 1, 90000], [5], [70000]]) {
+      const records = lengths.map((length, i) => emptyRecord(i, `é-${i}`, '語'.repeat(length)));
+      assert.equal(lines.of(records).toString(), records.map(toLine).join(''));
+    }
   });
 });

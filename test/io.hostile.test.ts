@@ -84,7 +84,7 @@ describe('hostile files', () => {
     });
   }
 
-  // Not those that libraries read: an altered one can keep them busy (docs/formats.md).
+  // Those that libraries read: io.contained.test.ts.
   for (const [name, bytes] of whole) {
     it(`are ${name} with other bytes (property)`, async () => {
       const change = fc.record({ at: fc.nat(bytes.length - 1), byte: fc.nat(255) });

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { type ErrorRateOptions, errorRate } from '../lib/index.js';
+import { countErrors } from '../lib/metrics.js';
 import { seeded } from './support/close.js';
 
 type Counts = [substitutions: number, deletions: number, insertions: number, hits: number];
@@ -104,11 +105,80 @@ describe('errorRate', () => {
       const { substitutions, deletions, insertions, hits } = got;
       assert.deepEqual([substitutions, deletions, insertions, hits], want.counts);
       const [{ alignment }] = got.utterances as [(typeof got.utterances)[0]];
-      assert.equal(alignment!.map(({ type }) => letters[type]).join(''), want.steps);
+      assert.equal(alignment.map(({ type }) => letters[type]).join(''), want.steps);
       const side = (name: 'reference' | 'hypothesis') =>
-        alignment!.map((unit) => unit[name] ?? '').join('');
+        alignment.map((unit) => unit[name] ?? '').join('');
       assert.deepEqual([side('reference'), side('hypothesis')], [a.join(''), b.join('')]);
     }
+  });
+
+  it('counts as the full table does without an alignment, whatever the lengths', () => {
+    const random = seeded(84);
+    // Lengths about the 32 rows that are counted at a time, and labels of any size.
+    const sizes = [1, 2, 31, 32, 33, 63, 64, 65, 96, 97, 130];
+    const pick = <T>(from: readonly T[]) => from[Math.floor(random() * from.length)]!;
+    const alphabets: readonly (string | number)[][] = [
+      [...'ab'],
+      [...'abcdefgh'],
+      [0, 1, -5, 70000],
+      ['a', 'é', '語', '👍', '👩‍👩‍👧', 'e\u0301x'],
+    ];
+    for (let i = 0; i < 1200; i += 1) {
+      const alphabet = alphabets[i % 4]!;
+      const unit = () => pick(alphabet);
+      const a = Array.from({ length: pick(sizes) }, unit);
+      const b =
+        random() < 0.6
+          ? a.flatMap((c) => (random() < 0.3 ? pick([[], [unit()], [unit(), c], [c, c]]) : [c]))
+          : Array.from({ length: pick(sizes) }, unit);
+      const { counts: want } = plain(a, b);
+      if (typeof alphabet[0] === 'number') {
+        assert.deepEqual(countsOf(a as number[], b as number[]), want);
+        continue;
+      }
+      const words = countsOf(a.join(' '), b.join(' '), { unit: 'word', normalize: 'none' });
+      assert.deepEqual(words, want);
+      if (i % 4 < 2) assert.deepEqual(countsOf(a.join(''), b.join('')), want);
+    }
+  });
+
+  it('counts where the lengths are beyond what is counted by bits', () => {
+    const random = seeded(85);
+    const a = Array.from({ length: 1500 }, () => 'abc'[Math.floor(random() * 3)]!);
+    const b = a.flatMap((c) => (random() < 0.1 ? ['a', c] : random() < 0.1 ? [] : [c]));
+    assert.deepEqual(countsOf(a.join(''), b.join('')), plain(a, b).counts);
+    assert.deepEqual(countsOf(a.join(''), ''), [0, 1500, 0, 0]);
+    // One side long, the other short.
+    assert.deepEqual(countsOf('b', a.join('')), plain(['b'], a).counts);
+  });
+
+  it('counts both units of two texts as errorRate does', () => {
+    const piece = fc.oneof(
+      fc.constantFrom(
+        'a',
+        'b',
+        ' ',
+        '  ',
+        'é',
+        'e\u0301',
+        '\u3000',
+        '語',
+        '👍🏽',
+        '\u0387',
+        '\t',
+        '\u00a0',
+      ),
+      fc.string({ maxLength: 4 }),
+    );
+    const text = fc.array(piece, { maxLength: 40 }).map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(text, text, (reference, hypothesis) => {
+        const { utterances: _, ...characters } = errorRate(reference, hypothesis);
+        const { utterances: __, ...words } = errorRate(reference, hypothesis, { unit: 'word' });
+        assert.deepEqual(countErrors(reference, hypothesis), { characters, words });
+      }),
+      { seed: 86, numRuns: 2000 },
+    );
   });
 
   it('has the properties of a distance', () => {

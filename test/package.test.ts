@@ -204,6 +204,24 @@ describe('the package', function () {
       const none: undefined = ctc.ctcLossSync(given, [[3]], { reduction: 'none' }).loss;
       const without: undefined = ctc.ctcLossSync(given, [[3]], { gradient: false }).gradient;
       const later: Promise<{ status: ctc.Status[] }> = ctc.ctcLoss(given, [[3]]);
+      const tokens = ['-', 'a'];
+      const [named] = ctc.greedyDecodeSync(given, { tokens }).utterances;
+      const text: string = named!.text;
+      const [bare] = ctc.greedyDecodeSync(given, { mergeRepeated: false }).utterances;
+      const textless: undefined = bare!.text;
+      const asBefore: ctc.DecodeResult<ctc.GreedyUtterance> = ctc.greedyDecodeSync(given, { tokens });
+      const read = ctc.beamDecode(given, { tokens, beamWidth: 3 });
+      const best: Promise<string> = read.then(({ utterances }) => utterances[0]!.paths[0]!.text);
+      const [lattice] = ctc.posteriorsSync(given, [[3]], { recursions: true }).utterances;
+      const alpha: Float64Array = lattice!.alpha;
+      const [plain] = ctc.posteriorsSync(given, [[3]]).utterances;
+      const noBeta: undefined = plain!.beta;
+      const rated = ctc.errorRate('ab', 'b', { alignment: true });
+      const steps: number = rated.utterances[0]!.alignment.length;
+      // @ts-expect-error: no such option
+      ctc.greedyDecodeSync(given, { tokens, blanc: 0 });
+      // @ts-expect-error: no such option
+      ctc.posteriorsSync(given, [[3]], { recursion: true });
       // @ts-expect-error: no such reduction
       ctc.ctcLossSync(given, [[3]], { reduction: 'average' });
       // @ts-expect-error: no such option
@@ -213,6 +231,7 @@ describe('the package', function () {
       // @ts-expect-error: strings are no labels
       ctc.ctcLossSync(given, ['abc']);
       void [loss, gradient, none, without, later];
+      void [text, textless, asBefore, best, alpha, noBeta, steps];
     `;
     const queue = `
       const worked: Promise<{ merged: number }> = queue.work({ drain: true, lockSeconds: 9 });

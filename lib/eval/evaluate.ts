@@ -1,12 +1,9 @@
 // Evaluates a batch that has been read: losses, greedy texts, error rates.
 
-import { greedyPaths } from '../decode.js';
-import type { FlatPaths } from '../decodeNative.js';
 import { quote } from '../io/file.js';
 import type { SourceBatch } from '../io/source.js';
-import { ctcLoss } from '../loss.js';
-import type { Status } from '../lossCall.js';
 import { countErrors } from '../metrics.js';
+import { type Engine, type EngineCall, EngineStatus } from './engine.js';
 import { lookAt } from './looks.js';
 import { describeNonfinite } from './outputs.js';
 import type { Turns } from './pipeline.js';
@@ -15,12 +12,8 @@ import { type EvalRecord, type EvalStatus, emptyRecord } from './record.js';
 import type { Writing } from './reference.js';
 import type { Looks } from './statistics.js';
 
-export interface EngineOptions {
-  input: 'logits' | 'logProbs';
-  blank: number;
+export interface EngineOptions extends EngineCall {
   writing: Writing;
-  threads: number | undefined;
-  signal: AbortSignal | undefined;
   /** Sees the outputs of each utterance that has a loss, before they are overwritten; in any order. */
   onLoss?: (record: EvalRecord, outputs: SourceBatch, slot: number, labels: number[]) => void;
 }
@@ -32,171 +25,147 @@ export interface EvaluatedBatch {
   engineSeconds: number;
 }
 
-interface Prepared {
-  record: EvalRecord;
-  slot: number | undefined;
-  /** Frames to decode; 0 where there is nothing to. */
-  frames: number;
-  /** Class numbers; undefined where there is no loss to compute. */
-  targets: number[] | undefined;
-}
-
 /** Milliseconds of JavaScript at a stretch: the next batch waits for the event loop to be started. */
-const stretch = 1;
+const stretch = 0.5;
 
 /**
  * Evaluates a batch. The engine computes one batch at a time, in `turns`, so that no more than `threads`
  * threads compute; what JavaScript does after it overlaps with the next batch.
+ *
+ * @param engine - Its arrays are this batch's until the promise settles.
  */
 export async function evaluateBatch(
   batch: ReadBatch,
   options: EngineOptions,
   turns: Turns,
+  engine: Engine,
 ): Promise<EvaluatedBatch> {
-  const { outputs } = batch;
-  const prepared = batch.rows.map((row) => prepare(row, outputs, options.writing));
+  const { rows, outputs } = batch;
+  const [frames, utterances] = outputs?.shape ?? [0, 0];
+  engine.begin(frames, utterances);
+  const records = rows.map((row) => prepare(row, outputs, options.writing, engine));
   if (outputs === undefined) {
-    const records = prepared.map(({ record }) => record);
     const looks = { looked: 0, probabilities: 0, unnormalised: 0 };
     return { records, looks, bytes: 0, engineSeconds: 0 };
   }
-  const utterances = outputs.shape[1];
-  const decodeLengths = new Array<number>(utterances).fill(0);
-  const lossLengths = new Array<number>(utterances).fill(0);
-  const targets = new Array<number[]>(utterances).fill([]);
-  for (const { slot, frames, targets: labels } of prepared) {
-    if (slot === undefined) continue;
-    decodeLengths[slot] = frames;
-    if (labels === undefined) continue;
-    lossLengths[slot] = frames;
-    targets[slot] = labels;
-  }
-  const engine = await turns.take(() =>
-    compute(outputs, targets, lossLengths, decodeLengths, options),
-  );
+  const engineSeconds = await turns.take(async () => {
+    const began = performance.now();
+    await engine.run(outputs, options);
+    return (performance.now() - began) / 1000;
+  });
 
-  const records: EvalRecord[] = [];
   let since = performance.now();
-  for (const { record, slot, frames, targets: labels } of prepared) {
-    records.push(record);
-    if (slot === undefined || record.status === 'frames-out-of-range') continue;
-    if (labels !== undefined) {
-      const status = engine.status[slot]!;
-      if (status === 'nonfinite') {
-        // The softmax needs every class of a frame; of log-probabilities only these are looked at.
-        const used = options.input === 'logits' ? undefined : [options.blank, ...labels];
-        fail(record, status, describeNonfinite(asOutputs(outputs), slot, frames, used));
-      } else {
-        addLoss(record, status, engine.losses[slot]!);
-        if (status === 'ok') options.onLoss?.(record, outputs, slot, labels);
-      }
+  for (let i = 0; i < records.length; i++) {
+    const record = records[i]!;
+    const { slot } = rows[i]!;
+    if (slot === undefined || record.frames === null || record.status === 'frames-out-of-range') {
+      continue;
     }
-    addGreedy(record, engine.greedy, slot, options.writing);
-    if (performance.now() - since > stretch) {
+    if (record.labels !== null) addLoss(record, engine, slot, outputs, options);
+    addGreedy(record, engine, slot, options.writing);
+    if (i % 8 === 7 && performance.now() - since > stretch) {
       await new Promise(setImmediate);
       since = performance.now();
     }
   }
-  const looks = lookAt(outputs, decodeLengths, options.input);
-  return { records, looks, bytes: batch.bytes, engineSeconds: engine.seconds };
+  const looks = lookAt(outputs, engine.decodeLengths, options.input);
+  return { records, looks, bytes: batch.bytes, engineSeconds };
 }
 
+/** Begins the record of a row, and hands the engine what it needs of it, if the row has outputs. */
 function prepare(
   { row, index, slot, fault }: ReadRow,
   outputs: SourceBatch | undefined,
   writing: Writing,
-): Prepared {
+  engine: Engine,
+): EvalRecord {
   // A row without a text is broken: openRows() asks for them.
   const text = row.text as string;
   const record = emptyRecord(index, row.id, text);
-  const nothing: Prepared = { record, slot: undefined, frames: 0, targets: undefined };
-  const found = row.fault ?? fault;
-  if (found !== undefined) {
-    fail(record, found.status, found.reason);
-    return nothing;
+  const frames = prepareFrames(record, row.fault ?? fault, row.frames, outputs, slot);
+  if (frames === undefined) {
+    if (slot !== undefined) engine.add(0, 0);
+    return record;
   }
-  const unreadable = outputs!.faults[slot!];
-  if (unreadable !== undefined) {
-    fail(record, 'unreadable', unreadable);
-    return nothing;
-  }
-  const held = outputs!.frames[slot!]!;
-  const frames = row.frames ?? held;
-  record.frames = frames;
-  if (frames > held) {
-    fail(record, 'frames-out-of-range', `${frames} frames; the data has ${held}`);
-    return nothing;
-  }
-  const { labels, unknown } = writing.labelsOf(text);
+  const { labels } = engine;
+  const start = labels.length;
+  const unknown = writing.appendLabels(text, labels);
   if (unknown !== undefined) {
+    labels.length = start;
+    engine.add(0, frames);
     const { symbol, position } = unknown;
     const code = symbol.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
     const reason = `no token for ${quote(symbol)} (U+${code}) at character ${position}`;
     fail(record, 'unknown-symbol', reason);
+    return record;
+  }
+  engine.add(frames, frames);
+  record.labels = labels.length - start;
+  record.framesNeeded = record.labels + labels.repeatsFrom(start);
+  return record;
+}
+
+/** The frames to evaluate; undefined where the record has failed. */
+function prepareFrames(
+  record: EvalRecord,
+  fault: { status: EvalStatus; reason: string } | undefined,
+  given: number | undefined,
+  outputs: SourceBatch | undefined,
+  slot: number | undefined,
+): number | undefined {
+  if (fault !== undefined) {
+    fail(record, fault.status, fault.reason);
+    return undefined;
+  }
+  const unreadable = outputs!.faults[slot!];
+  if (unreadable !== undefined) {
+    fail(record, 'unreadable', unreadable);
+    return undefined;
+  }
+  const held = outputs!.frames[slot!]!;
+  const frames = given ?? held;
+  record.frames = frames;
+  if (frames <= held) return frames;
+  fail(record, 'frames-out-of-range', `${frames} frames; the data has ${held}`);
+  return undefined;
+}
+
+function addLoss(
+  record: EvalRecord,
+  engine: Engine,
+  slot: number,
+  outputs: SourceBatch,
+  { input, blank, onLoss }: EngineOptions,
+): void {
+  const status = engine.status[slot];
+  if (status === EngineStatus.nonfinite) {
+    // The softmax needs every class of a frame; of log-probabilities only these are looked at.
+    const used = input === 'logits' ? undefined : [blank, ...engine.labelsOf(slot)];
+    const reason = describeNonfinite(asOutputs(outputs), slot, record.frames!, used);
+    fail(record, 'nonfinite', reason);
+  } else if (status === EngineStatus.infeasible) {
+    fail(record, 'infeasible', describeInfeasible(record));
   } else {
-    let repeats = 0;
-    for (let i = 1; i < labels.length; i++) if (labels[i] === labels[i - 1]) repeats += 1;
-    record.labels = labels.length;
-    record.framesNeeded = labels.length + repeats;
+    const loss = engine.losses[slot]!;
+    record.loss = loss;
+    record.lossPerFrame = loss / Math.max(record.frames!, 1);
+    record.lossPerLabel = loss / Math.max(record.labels!, 1);
+    onLoss?.(record, outputs, slot, [...engine.labelsOf(slot)]);
   }
-  return { record, slot, frames, targets: labels };
 }
 
-async function compute(
-  { data, type, shape, strides }: SourceBatch,
-  targets: number[][],
-  lossLengths: number[],
-  decodeLengths: number[],
-  { input, blank, threads, signal }: EngineOptions,
-): Promise<{
-  losses: Float64Array;
-  status: Status[];
-  greedy: FlatPaths;
-  seconds: number;
-}> {
-  const began = performance.now();
-  const tensor = { data, type, shape, strides };
-  // The buffer is the reader's own and is not written before the batch is given back.
-  const common = { blank, input, threads, signal, buffers: 'borrow' } as const;
-  const { losses, status } = await ctcLoss(tensor, targets, {
-    ...common,
-    inputLengths: lossLengths,
-    reduction: 'none',
-    gradient: false,
-  });
-  const greedy = await greedyPaths(tensor, { ...common, inputLengths: decodeLengths });
-  return { losses, status, greedy, seconds: (performance.now() - began) / 1000 };
-}
-
-function addLoss(record: EvalRecord, status: 'ok' | 'infeasible', loss: number): void {
-  if (status === 'infeasible') {
-    fail(record, status, describeInfeasible(record));
-    return;
-  }
-  record.loss = loss;
-  record.lossPerFrame = loss / Math.max(record.frames!, 1);
-  record.lossPerLabel = loss / Math.max(record.labels!, 1);
-}
-
-function addGreedy(record: EvalRecord, paths: FlatPaths, slot: number, writing: Writing): void {
-  if (paths.status[slot] !== 0) return;
-  const path = slot === 0 ? 0 : paths.pathEnds[slot - 1]!;
-  const begin = path === 0 ? 0 : paths.labelEnds[path - 1]!;
-  const end = paths.labelEnds[path]!;
-  record.greedyText = writing.textOf(paths.labels.subarray(begin, end));
-  if (record.frames! > 0) record.blankRatio = paths.blankFrames[slot]! / record.frames!;
-  if (end > begin) {
-    let sum = 0;
-    for (let i = begin; i < end; i++) sum += paths.confidences[i]!;
-    record.confidence = sum / (end - begin);
-  }
-  const chars = countErrors(record.text, record.greedyText, 'character');
-  record.cer = chars.referenceLength > 0 ? chars.rate : null;
-  record.chars = chars.referenceLength;
-  record.charSubstitutions = chars.substitutions;
-  record.charDeletions = chars.deletions;
-  record.charInsertions = chars.insertions;
-  const words = countErrors(record.text, record.greedyText, 'word');
+function addGreedy(record: EvalRecord, engine: Engine, slot: number, writing: Writing): void {
+  if (engine.pathStatus[slot] !== EngineStatus.ok) return;
+  const path = engine.pathOf(slot);
+  record.greedyText = writing.textOf(path);
+  if (record.frames! > 0) record.blankRatio = engine.blankFrames[slot]! / record.frames!;
+  if (path.length > 0) record.confidence = engine.confidences[slot]!;
+  const { characters, words } = countErrors(record.text, record.greedyText);
+  record.cer = characters.referenceLength > 0 ? characters.rate : null;
+  record.chars = characters.referenceLength;
+  record.charSubstitutions = characters.substitutions;
+  record.charDeletions = characters.deletions;
+  record.charInsertions = characters.insertions;
   record.wer = words.referenceLength > 0 ? words.rate : null;
   record.words = words.referenceLength;
   record.wordSubstitutions = words.substitutions;

@@ -1,6 +1,7 @@
 // Batches on their way: one is read while another is computed and a third is turned into records.
 
 import { ReadBuffer } from '../io/source.js';
+import { Engine } from './engine.js';
 import { type EngineOptions, type EvaluatedBatch, evaluateBatch } from './evaluate.js';
 import { inOrder, Turns } from './pipeline.js';
 import { Buffers, type ReadBatch } from './reader.js';
@@ -16,14 +17,17 @@ export function makeBuffers(batchBytes = 2 ** 24): Buffers {
 export async function* evaluateBatches(
   batches: AsyncIterable<ReadBatch>,
   buffers: Buffers,
-  engine: EngineOptions,
+  options: EngineOptions,
 ): AsyncGenerator<EvaluatedBatch> {
   const turns = new Turns();
+  const engines = Array.from({ length: batchesInFlight }, () => new Engine());
   yield* inOrder(batches, batchesInFlight, async (batch) => {
+    const free = engines.pop() ?? new Engine();
     try {
-      engine.signal?.throwIfAborted();
-      return await evaluateBatch(batch, engine, turns);
+      options.signal?.throwIfAborted();
+      return await evaluateBatch(batch, options, turns, free);
     } finally {
+      engines.push(free);
       buffers.give(batch.buffer);
     }
   });

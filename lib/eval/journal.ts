@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import { access, open, readFile, rm } from 'node:fs/promises';
 import { fileError, systemError } from '../io/file.js';
 import { Appender, move, writeText } from './outputFile.js';
-import { type EvalRecord, fromLine } from './record.js';
+import { type EvalRecord, fromLine, LineBuffer } from './record.js';
 import { difference, type Settings } from './settings.js';
 import type { Looks } from './statistics.js';
 
@@ -56,6 +56,7 @@ export class Journal {
   readonly files: RunFiles;
   readonly #partial: Appender;
   readonly #journal: Appender;
+  readonly #lines = new LineBuffer();
   #utterances: number;
 
   private constructor(files: RunFiles, partial: Appender, journal: Appender, utterances: number) {
@@ -114,10 +115,10 @@ export class Journal {
   }
 
   /** Writes a batch down. Batches come one at a time, in order. */
-  async append(lines: readonly string[], looks: Looks): Promise<void> {
-    const bytes = Buffer.from(lines.join(''));
+  async append(records: readonly EvalRecord[], looks: Looks): Promise<void> {
+    const bytes = this.#lines.of(records);
     await this.#partial.append(bytes);
-    this.#utterances += lines.length;
+    this.#utterances += records.length;
     const entry: Entry = {
       utterances: this.#utterances,
       bytes: this.#partial.bytes,

@@ -101,11 +101,11 @@ export async function readLattices(
     const position = source.keyed ? source.find(id) : index;
     try {
       const outputs = await source.read([position!], buffer);
-      const { labels } = engine.writing.labelsOf(text);
+      const labels = engine.writing.labelsOf(text);
       const held = outputs.frames[0]!;
       lattices.push(
         outputs.faults[0] === undefined && held >= frames!
-          ? takeLattice(index, outputs, 0, frames!, labels!, engine)
+          ? takeLattice(index, outputs, 0, frames!, labels, engine)
           : { index, missing: 'Its outputs could not be read again.' },
       );
     } catch (error) {

@@ -11,27 +11,40 @@ const sumTolerance = 0.01;
 /** Looks at the frame in the middle of each utterance; `lengths` are 0 where there is none to look at. */
 export function lookAt(
   outputs: SourceBatch,
-  lengths: readonly number[],
+  lengths: ArrayLike<number>,
   input: 'logits' | 'logProbs',
 ): Looks {
-  const { data, type, shape, strides } = outputs;
-  const [, , classes] = shape;
-  const [frameStride, utteranceStride, classStride] = strides;
-  const decode =
-    type === 'float16' ? float16ToNumber : type === 'bfloat16' ? bfloat16ToNumber : undefined;
+  const [, utterances, classes] = outputs.shape;
+  const row = new Float64Array(classes);
   const looks: Looks = { looked: 0, probabilities: 0, unnormalised: 0 };
-  lengths.forEach((frames, n) => {
-    if (frames === 0) return;
-    const start = (frames >> 1) * frameStride + n * utteranceStride;
-    const read = (c: number) => {
-      const element = data[start + c * classStride]!;
-      return decode === undefined ? element : decode(element);
-    };
+  for (let n = 0; n < utterances; n++) {
+    const frames = lengths[n]!;
+    if (frames === 0) continue;
+    readRow(outputs, n, frames >> 1, row);
     looks.looked += 1;
-    if (areProbabilities(read, classes)) looks.probabilities += 1;
-    if (input === 'logProbs' && !areLogProbabilities(read, classes)) looks.unnormalised += 1;
-  });
+    if (areProbabilities(row)) looks.probabilities += 1;
+    if (input === 'logProbs' && !areLogProbabilities(row)) looks.unnormalised += 1;
+  }
   return looks;
+}
+
+function readRow(
+  { data, type, strides }: SourceBatch,
+  n: number,
+  frame: number,
+  row: Float64Array,
+): void {
+  const [frameStride, utteranceStride, classStride] = strides;
+  const start = frame * frameStride + n * utteranceStride;
+  for (let c = 0; c < row.length; c++) {
+    const element = data[start + c * classStride]!;
+    row[c] =
+      type === 'float16'
+        ? float16ToNumber(element)
+        : type === 'bfloat16'
+          ? bfloat16ToNumber(element)
+          : element;
+  }
 }
 
 /** The warning that these counts call for, or undefined. */
@@ -49,19 +62,18 @@ export function suspicion(
   return undefined;
 }
 
-function areProbabilities(read: (c: number) => number, classes: number): boolean {
+function areProbabilities(row: Float64Array): boolean {
   let sum = 0;
-  for (let c = 0; c < classes; c++) {
-    const value = read(c);
+  for (const value of row) {
     if (!(value >= 0 && value <= 1 + sumTolerance)) return false;
     sum += value;
   }
   return Math.abs(sum - 1) < sumTolerance;
 }
 
-function areLogProbabilities(read: (c: number) => number, classes: number): boolean {
+function areLogProbabilities(row: Float64Array): boolean {
   let mass = 0;
-  for (let c = 0; c < classes; c++) mass += Math.exp(read(c));
+  for (const value of row) mass += Math.exp(value);
   // A row that is not finite has its own status.
   return !Number.isFinite(mass) || Math.abs(mass - 1) <= 0.1;
 }

@@ -9,8 +9,8 @@ export interface Rows {
   readonly count: number;
   /** SHA-256 of the file. */
   readonly sha256: string;
-  /** Rows `start` to `end` (exclusive). */
-  slice(start: number, end: number): AsyncIterable<ManifestRow> | Iterable<ManifestRow>;
+  /** Rows `start` to `end` (exclusive), some at a time; each part is gone through before the next one is asked for. */
+  slice(start: number, end: number): AsyncIterable<Iterable<ManifestRow>>;
 }
 
 /** A row, and where its outputs are in the batch; or why they are not. */
@@ -72,14 +72,17 @@ export async function* readBatches(
   const slots: (number | undefined)[] = [];
   let most = rowsAtATime;
   let ended = false;
-  const iterator = iterate(rows.slice(start, end));
+  const parts = rows.slice(start, end)[Symbol.asyncIterator]();
+  let part: Iterator<ManifestRow> = [].values();
   try {
     for (;;) {
       while (!ended && window.length < rowsAtATime) {
-        const { value: row, done } = await iterator.next();
-        if (done || row === undefined) {
-          ended = true;
-          break;
+        const { value: row, done } = part.next();
+        if (done) {
+          const next = await parts.next();
+          ended = next.done === true;
+          if (!next.done) part = next.value[Symbol.iterator]();
+          continue;
         }
         const position = source.keyed ? source.find(row.id) : index;
         const fault = position === undefined && row.fault === undefined ? noOutput : undefined;
@@ -122,12 +125,8 @@ export async function* readBatches(
       yield batch;
     }
   } finally {
-    await iterator.return(undefined);
+    await parts.return?.();
   }
 }
 
 const noOutput = { status: 'no-output', reason: 'the data has no utterance of this id' } as const;
-
-async function* iterate<T>(items: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T> {
-  yield* items;
-}

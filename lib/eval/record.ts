@@ -134,3 +134,25 @@ export function fromLine(line: string): EvalRecord {
   }
   return record;
 }
+
+/** Lines of records as bytes, in memory that grows and is used again. */
+export class LineBuffer {
+  #memory = Buffer.allocUnsafeSlow(2 ** 16);
+
+  /** A view of the lines of `records`, until the next call. */
+  of(records: readonly EvalRecord[]): Buffer {
+    let length = 0;
+    for (const record of records) {
+      const line = toLine(record);
+      // A code unit takes three bytes at most.
+      const most = length + 3 * line.length;
+      if (most > this.#memory.length) {
+        const memory = Buffer.allocUnsafeSlow(2 * most);
+        memory.set(this.#memory.subarray(0, length));
+        this.#memory = memory;
+      }
+      length += this.#memory.write(line, length);
+    }
+    return this.#memory.subarray(0, length);
+  }
+}

@@ -1,14 +1,14 @@
 // Texts of the manifest as labels, and labels as text, by the symbols of the model.
 
-import { resolveSpelling, type Spelling, textOf } from '../decodeText.js';
-import { makeTokenizer, type Tokenized } from '../io/tokens.js';
+import { resolveSpelling, TextBuilder } from '../decodeText.js';
+import { LabelList, Tokenizer, type Unknown } from '../io/tokens.js';
 
 /** What the classes of a model spell, in both directions. */
 export class Writing {
   readonly symbols: readonly string[];
   readonly delimiter: string | undefined;
-  readonly #spelling: Spelling;
-  readonly #tokenize: (text: string) => Tokenized;
+  readonly #texts: TextBuilder;
+  readonly #tokenizer: Tokenizer;
   /** The delimiter is a token between words; otherwise words begin with it. */
   readonly #between: boolean;
 
@@ -19,26 +19,38 @@ export class Writing {
   constructor(symbols: string[], blank: number, wordDelimiter: string | null | undefined) {
     this.symbols = symbols;
     const chosen = wordDelimiter === undefined ? findDelimiter(symbols, blank) : wordDelimiter;
-    this.#spelling = resolveSpelling(symbols, chosen ?? null, symbols.length, blank)!;
-    this.delimiter = this.#spelling.delimiter;
-    this.#tokenize = makeTokenizer(symbols, blank);
+    const spelling = resolveSpelling(symbols, chosen ?? null, symbols.length, blank)!;
+    this.delimiter = spelling.delimiter;
+    this.#texts = new TextBuilder(spelling, blank);
+    this.#tokenizer = new Tokenizer(symbols, blank);
     const { delimiter } = this;
     this.#between =
       delimiter !== undefined &&
       !symbols.some((symbol) => symbol !== delimiter && symbol.startsWith(delimiter));
   }
 
-  /** Where the delimiter is no space, the text's words are joined by it, or begin with it. */
-  labelsOf(text: string): Tokenized {
+  /** The labels of a text that has been evaluated, so that all of its characters are known. */
+  labelsOf(text: string): number[] {
+    const labels = new LabelList();
+    this.appendLabels(text, labels);
+    return [...labels.view(0)];
+  }
+
+  /**
+   * Appends the labels of a text; returns the first character that begins no token, if there is one. Where the
+   * delimiter is no space, the text's words are joined by it, or begin with it.
+   */
+  appendLabels(text: string, to: LabelList): Unknown | undefined {
     const { delimiter } = this;
-    if (delimiter === undefined || delimiter === ' ') return this.#tokenize(text);
+    if (delimiter === undefined || delimiter === ' ') return this.#tokenizer.append(text, to);
     const words = text.split(/\s+/u).filter((word) => word !== '');
     const joined = words.join(delimiter);
-    return this.#tokenize(this.#between || words.length === 0 ? joined : delimiter + joined);
+    const marked = this.#between || words.length === 0 ? joined : delimiter + joined;
+    return this.#tokenizer.append(marked, to);
   }
 
   textOf(labels: Int32Array): string {
-    return textOf(labels, this.#spelling);
+    return this.#texts.of(labels);
   }
 }
 

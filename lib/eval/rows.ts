@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { readPieces } from '../io/lines.js';
-import { type EarlierLines, type ManifestRow, manifestRows } from '../io/manifest.js';
+import { type EarlierLines, type ManifestRow, manifestRowGroups } from '../io/manifest.js';
 import { RepeatedIds } from '../io/repeatedIds.js';
 import type { Rows } from './reader.js';
 
@@ -24,7 +24,9 @@ export async function openRows(path: string): Promise<Rows> {
       return undefined;
     },
   };
-  for await (const _ of manifestRows(path, { pieces: pieces(), earlier })) count += 1;
+  for await (const rows of manifestRowGroups(path, { pieces: pieces(), earlier })) {
+    for (const _ of rows) count += 1;
+  }
   repeated.seal();
   return {
     path,
@@ -39,11 +41,16 @@ async function* rowsOf(
   start: number,
   end: number,
   earlier: EarlierLines,
-): AsyncGenerator<ManifestRow> {
+): AsyncGenerator<Iterable<ManifestRow>> {
   let index = 0;
-  for await (const row of manifestRows(path, { earlier })) {
+  function* within(rows: Iterable<ManifestRow>): Generator<ManifestRow> {
+    for (const row of rows) {
+      if (index >= end) return;
+      if (index++ >= start) yield row;
+    }
+  }
+  for await (const rows of manifestRowGroups(path, { earlier })) {
+    yield within(rows);
     if (index >= end) return;
-    if (index >= start) yield row;
-    index += 1;
   }
 }

@@ -17,7 +17,7 @@ import { suspicion } from './looks.js';
 import { move, sweep, writeJson } from './outputFile.js';
 import type { Page } from './page.js';
 import { type Rows, readBatches } from './reader.js';
-import { type EvalRecord, toLine } from './record.js';
+import type { EvalRecord } from './record.js';
 import { readShard, readSummary, type SummaryFile, summarize, writeShard } from './report.js';
 import { difference, fileStamp, type Settings } from './settings.js';
 import { rangeOf, type Shard, wholeRun } from './shard.js';
@@ -110,7 +110,7 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
       if (early !== undefined) warn(early);
       looked = true;
       await options.beforeWriting?.();
-      await journal?.append(batch.records.map(toLine), batch.looks);
+      await journal?.append(batch.records, batch.looks);
       await options.onRecords?.(batch.records);
       done += batch.records.length;
       work.bytes += batch.bytes;

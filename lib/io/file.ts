@@ -1,6 +1,6 @@
 // What every reader shares: errors that name the file, the fault and the remedy, and text decoding.
 
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { ctcError } from '../errors.js';
 
 /** An `ERR_CTC_FILE` error: `path: problem. remedy`. */
@@ -38,10 +38,21 @@ export function systemError(path: string, error: unknown): Error {
   return fileError(path, problem, remedy, error);
 }
 
-/** The whole of a UTF-8 text file without its byte order mark. */
+// A list of words or tokens; as lines it takes up to 20 times as much.
+const mostTextBytes = 2 ** 26;
+
+/** The whole of a UTF-8 text file of at most 64 MiB, without its byte order mark. */
 export async function readText(path: string): Promise<string> {
   let bytes: Buffer;
   try {
+    const { size } = await stat(path);
+    if (size > mostTextBytes) {
+      throw fileError(
+        path,
+        `has ${size} bytes; a list of at most 64 MiB is read`,
+        'Is it the right file?',
+      );
+    }
     bytes = await readFile(path);
   } catch (error) {
     throw systemError(path, error);
@@ -68,7 +79,8 @@ export function splitLines(text: string): string[] {
 
 /** A line or a name as it may be shown on a terminal: control characters escaped, at most 60 characters. */
 export function quote(text: string): string {
-  const characters = [...text];
+  // Of a long one only the start is taken apart: a list of all its characters may be more than memory holds.
+  const characters = [...text.slice(0, 122)];
   const shown = characters.length > 60 ? `${characters.slice(0, 59).join('')}…` : text;
   return `"${escapeControls(shown)}"`;
 }

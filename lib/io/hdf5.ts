@@ -50,7 +50,12 @@ export async function openHdf5(file: PreadFile, options: SourceOptions): Promise
 }
 
 function close(file: H5wasm.File): void {
-  if (aborted === undefined) file.close();
+  if (crashed) return;
+  try {
+    file.close();
+  } catch {
+    // Some broken files cannot be closed either. Nothing of them is used any more.
+  }
 }
 
 class Hdf5File implements MatrixFile {
@@ -190,7 +195,7 @@ class Hdf5Array implements RangedArray {
         view.set(module.HEAPU8.subarray(pointer, pointer + now * rowBytes), done * rowBytes);
       }
     } finally {
-      if (aborted === undefined) module._free(pointer);
+      if (!crashed) module._free(pointer);
     }
   }
 }
@@ -229,21 +234,20 @@ function commonGroup(names: readonly string[]): string {
 }
 
 // A file so broken that the library gave up; any further call into it could hang.
-let aborted: string | undefined;
+let crashed = false;
+
+/** Whether no HDF5 file can be read in this thread any more. */
+export function hasCrashed(): boolean {
+  return crashed;
+}
 
 /** Turns whatever the library throws into an `ERR_CTC_FILE`. */
 function guard<R>(path: string, task: () => R): R {
-  if (aborted !== undefined) {
-    throw fileError(
-      path,
-      `cannot be read: ${aborted} has crashed the HDF5 library`,
-      'Leave it out',
-    );
-  }
+  if (crashed) throw fileError(path, 'has crashed the HDF5 library', 'Write or download it again');
   try {
     return task();
   } catch (error) {
-    if ((error as Error | null)?.name === 'RuntimeError') aborted = path;
+    crashed ||= (error as Error | null)?.name === 'RuntimeError';
     if (isCtcError(error)) throw error;
     const message = String((error as Error | null)?.message ?? error);
     // The library's stack of errors: the last one is the cause.

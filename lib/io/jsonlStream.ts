@@ -3,9 +3,10 @@
 
 import type { TensorType } from '../tensor.js';
 import { fileError, quote } from './file.js';
+import { parseJson } from './json.js';
 import { readLines, readPieces } from './lines.js';
 import { type ManifestRow, RowChecker } from './manifest.js';
-import { type ParsedRow, readFields } from './manifestFormats.js';
+import { type ParsedRow, readFields, show } from './manifestFormats.js';
 import { faultOf, type Matrix, packMatrices } from './matrixSource.js';
 import { columnNames, rowMatrix } from './rowMatrix.js';
 import { elementBytes, type ReadBuffer, type SourceBatch, type UtteranceStream } from './source.js';
@@ -110,13 +111,13 @@ export class JsonlStream implements UtteranceStream {
 
 function parseObject(text: string, row: ParsedRow): Record<string, unknown> | undefined {
   try {
-    const fields: unknown = JSON.parse(text);
+    const fields = parseJson(text);
     if (typeof fields === 'object' && fields !== null && !Array.isArray(fields)) {
       return fields as Record<string, unknown>;
     }
     row.reason = `not a JSON object: ${quote(text)}`;
-  } catch {
-    row.reason = `not JSON: ${quote(text)}`;
+  } catch (error) {
+    row.reason = error instanceof RangeError ? error.message : `not JSON: ${quote(text)}`;
   }
   return undefined;
 }
@@ -126,7 +127,7 @@ function readMatrix(fields: Record<string, unknown>, name: string): Matrix {
   if (key === undefined) throw fileError(name, 'has no "logits"');
   const { dtype = 'float32', shape } = fields;
   if (typeof dtype !== 'string' || !types.includes(dtype)) {
-    throw fileError(name, `has the dtype ${quote(String(dtype))}`, `Known are ${types.join(', ')}`);
+    throw fileError(name, `has the dtype ${show(dtype)}`, `Known are ${types.join(', ')}`);
   }
   const type = dtype as TensorType;
   const value = fields[key];

@@ -16,7 +16,7 @@ const rewrite = 'Write it again with copy-feats or copy-matrix';
 // No key is longer, and one read takes it in.
 const keyBytes = 1024;
 const pieceBytes = 2 ** 16;
-// As text; about 20 million numbers.
+// As text; some 30 million numbers.
 const maxTextBytes = 2 ** 28;
 const mostWarnings = 10;
 
@@ -166,8 +166,11 @@ function isSpace(byte: number): boolean {
 /** Where the text of a matrix in brackets ends; undefined where there is none. */
 function findTextEnd(file: PreadFile, start: number): number | undefined {
   let opened = false;
+  // Small at first: an archive may have millions of small ones.
+  let next = keyBytes;
   for (let at = start; at < file.size && at - start < maxTextBytes; ) {
-    const bytes = file.piece(at, pieceBytes);
+    const bytes = file.piece(at, next);
+    next = Math.min(4 * next, pieceBytes);
     if (bytes.length === 0) return undefined;
     if (!opened) {
       const first = bytes.findIndex((byte) => !isSpace(byte));

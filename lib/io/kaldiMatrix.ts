@@ -135,24 +135,36 @@ function decompressColumns(
 export function textMatrix(text: string, name: string): Matrix {
   const found = /^\s*\[([^[\]]*)\]\s*$/.exec(text);
   if (found === null) throw fileError(name, 'is no matrix in brackets', rewrite);
-  const rows = found[1]!
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
-    .map((line) => line.split(/\s+/));
-  const classes = rows[0]?.length ?? 0;
-  const uneven = rows.findIndex((row) => row.length !== classes);
-  if (uneven >= 0) {
-    const what = `has ${rows[uneven]!.length} numbers in row ${uneven} and ${classes} in the first`;
-    throw fileError(name, what, rewrite);
+  const lines = found[1]!;
+  // Number by number: a list of all words would take many times the text's memory.
+  let values = new Float32Array(64);
+  let count = 0;
+  let frames = 0;
+  let classes = 0;
+  for (let at = 0; at < lines.length; ) {
+    const end = lines.indexOf('\n', at);
+    const line = lines.slice(at, end < 0 ? lines.length : end);
+    at += line.length + 1;
+    const before = count;
+    for (const [word] of line.matchAll(/\S+/g)) {
+      if (count === values.length) {
+        const more = new Float32Array(2 * count);
+        more.set(values);
+        values = more;
+      }
+      values[count++] = parseNumber(word, name);
+    }
+    const width = count - before;
+    if (width === 0) continue;
+    if (frames === 0) classes = width;
+    if (width !== classes) {
+      const what = `has ${width} numbers in row ${frames} and ${classes} in the first`;
+      throw fileError(name, what, rewrite);
+    }
+    frames += 1;
   }
-  const values = Float32Array.from(rows.flat(), (word) => parseNumber(word, name));
-  return {
-    type: 'float32',
-    frames: rows.length,
-    classes,
-    fill: (view) => view.set(new Uint8Array(values.buffer)),
-  };
+  const bytes = new Uint8Array(values.buffer, 0, 4 * count);
+  return { type: 'float32', frames, classes, fill: (view) => view.set(bytes) };
 }
 
 function parseNumber(word: string, name: string): number {

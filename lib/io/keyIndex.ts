@@ -3,18 +3,47 @@
 
 import { randomInt } from 'node:crypto';
 
-// So that nobody can prepare ids that all fall into one place of the table.
-const seed = randomInt(2 ** 32);
+/** The arrays of an index, to which nothing is added any more, in memory that threads can share. */
+export interface SharedKeys {
+  bytes: SharedArrayBuffer;
+  ends: SharedArrayBuffer;
+  table: SharedArrayBuffer;
+  seed: number;
+}
 
 /** Strings in the order in which they were added, found by position or by value in O(1). */
 export class KeyIndex {
-  #bytes = Buffer.alloc(1024);
+  #bytes: Buffer = Buffer.alloc(1024);
   /** Where the key of each position ends in `#bytes`. */
-  #ends = new Float64Array(64);
+  #ends: Float64Array = new Float64Array(64);
   /** Open addressing: positions + 1 of distinct keys, 0 where free. */
-  #table = new Uint32Array(128);
+  #table: Uint32Array = new Uint32Array(128);
   #count = 0;
   #distinct = 0;
+  /** So that nobody can prepare ids that all fall into one place of the table. */
+  #seed = randomInt(2 ** 32);
+
+  /** The index of another thread, in the same memory. */
+  static of({ bytes, ends, table, seed }: SharedKeys): KeyIndex {
+    const index = new KeyIndex();
+    index.#bytes = Buffer.from(bytes);
+    index.#ends = new Float64Array(ends);
+    index.#table = new Uint32Array(table);
+    index.#count = index.#ends.length;
+    index.#seed = seed;
+    return index;
+  }
+
+  /** Moves the arrays to memory that another thread can look at as well. Nothing is to be added from then on. */
+  share(): SharedKeys {
+    const bytes = shared(this.#bytes.subarray(0, this.#start(this.#count)));
+    const ends = shared(this.#ends.subarray(0, this.#count));
+    const table = shared(this.#table);
+    this.#bytes = Buffer.from(bytes);
+    this.#ends = new Float64Array(ends);
+    this.#table = new Uint32Array(table);
+    return { bytes, ends, table, seed: this.#seed };
+  }
 
   get count(): number {
     return this.#count;
@@ -66,7 +95,7 @@ export class KeyIndex {
   /** Where the table holds the key `bytes[start, end)`, or the free place for it. */
   #place(bytes: Buffer, start: number, end: number): number {
     const mask = this.#table.length - 1;
-    let place = hash(bytes, start, end) & mask;
+    let place = hash(bytes, start, end, this.#seed) & mask;
     while (true) {
       const entry = this.#table[place]!;
       if (entry === 0) return place;
@@ -84,15 +113,23 @@ export class KeyIndex {
     this.#table = new Uint32Array(2 * this.#table.length);
     const mask = this.#table.length - 1;
     for (const entry of entries) {
-      let place = hash(this.#bytes, this.#start(entry - 1), this.#ends[entry - 1]!) & mask;
+      let place =
+        hash(this.#bytes, this.#start(entry - 1), this.#ends[entry - 1]!, this.#seed) & mask;
       while (this.#table[place] !== 0) place = (place + 1) & mask;
       this.#table[place] = entry;
     }
   }
 }
 
+function shared(array: Uint8Array | Float64Array | Uint32Array): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(array.byteLength);
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  new Uint8Array(memory).set(bytes);
+  return memory;
+}
+
 // FNV-1a, then the finalizer of MurmurHash3, since the table uses the low bits.
-function hash(bytes: Buffer, start: number, end: number): number {
+function hash(bytes: Buffer, start: number, end: number, seed: number): number {
   let value = (0x811c9dc5 ^ seed) | 0;
   for (let i = start; i < end; i++) value = Math.imul(value ^ bytes[i]!, 0x01000193);
   value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);

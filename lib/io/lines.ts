@@ -1,5 +1,6 @@
 // Text line by line, without holding more than one line: files of any length, pipes, standard input.
 
+import { isAscii, isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { fileError, systemError } from './file.js';
 
@@ -58,9 +59,18 @@ export async function* readLineGroups(
   // Decoded as they are asked for: a piece has thousands.
   function* linesOf(piece: Buffer): Generator<Line> {
     let start = 0;
+    let encoding: 'latin1' | 'utf8' | undefined;
     for (let end = piece.indexOf(10); end >= 0; end = piece.indexOf(10, start)) {
       if (begunBytes + end - start > maxBytes) throw tooLong(path, line + 1, maxBytes);
-      yield finish(piece.subarray(start, end));
+      if (start === 0 || encoding === undefined) {
+        yield finish(piece.subarray(start, end));
+        // The lines that the piece holds whole are checked together.
+        if (start === 0) encoding = encodingOf(piece.subarray(end, piece.lastIndexOf(10)));
+      } else {
+        line += 1;
+        const last = end > start && piece[end - 1] === 13 ? end - 1 : end;
+        yield { line, text: piece.toString(encoding, start, last), valid: true };
+      }
       start = end + 1;
     }
     if (start < piece.length) {
@@ -76,6 +86,12 @@ export async function* readLineGroups(
 
 function tooLong(path: string, line: number, maxBytes: number): Error {
   return fileError(path, `line ${line} is longer than ${maxBytes} bytes`, 'Is it a text file?');
+}
+
+/** How bytes can be decoded quickly; undefined where they are no UTF-8. */
+function encodingOf(bytes: Uint8Array): 'latin1' | 'utf8' | undefined {
+  if (isAscii(bytes)) return 'latin1';
+  return isUtf8(bytes) ? 'utf8' : undefined;
 }
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -71,15 +71,23 @@ class AllLines implements EarlierLines {
  */
 export async function* manifestRows(
   path: string,
-  { format, pieces, needsText = true, earlier }: ManifestOptions = {},
+  options?: ManifestOptions,
 ): AsyncGenerator<ManifestRow> {
+  for await (const rows of manifestRowGroups(path, options)) yield* rows;
+}
+
+/** As `manifestRows`, those that end in one piece of the file at a time: a promise for each row costs more than the row. */
+export async function* manifestRowGroups(
+  path: string,
+  { format, pieces, needsText = true, earlier }: ManifestOptions = {},
+): AsyncGenerator<Iterable<ManifestRow>> {
   const reader = new RowReader(path, format, needsText, earlier);
-  for await (const lines of readLineGroups(path, pieces)) {
-    for (const line of lines) {
-      for (const row of reader.add(line)) yield row;
-    }
-  }
-  for (const row of reader.finish()) yield row;
+  for await (const lines of readLineGroups(path, pieces)) yield rowsIn(lines, reader);
+  yield reader.finish();
+}
+
+function* rowsIn(lines: Iterable<Line>, reader: RowReader): Generator<ManifestRow> {
+  for (const line of lines) yield* reader.add(line);
 }
 
 /** The rows of a text in JSON Lines; see `manifestRows`. */

@@ -2,6 +2,7 @@
 
 import { splitRecord } from './delimited.js';
 import { fileError, quote } from './file.js';
+import { parseJson } from './json.js';
 import type { Line } from './lines.js';
 
 export type ManifestFormat = 'jsonl' | 'csv' | 'tsv' | 'kaldi';
@@ -46,7 +47,7 @@ export function makeParser(
 ): Parser {
   const format = asked ?? guessFormat(path, first);
   const end = () => {};
-  if (format === 'jsonl') return { format, parse: (line) => parseJson(line, needsText), end };
+  if (format === 'jsonl') return { format, parse: (line) => parseJsonLine(line, needsText), end };
   if (format === 'kaldi') return { format, parse: parseKaldi, end };
   return { format, ...makeTable(path, format) };
 }
@@ -68,7 +69,10 @@ function isHeader(line: string, delimiter: ',' | '\t'): boolean {
   return fields?.some((field) => columnNames.text.includes(field as 'text')) ?? false;
 }
 
-function parseJson({ line, text: source, valid }: Line, needsText: boolean): ParsedRow | undefined {
+function parseJsonLine(
+  { line, text: source, valid }: Line,
+  needsText: boolean,
+): ParsedRow | undefined {
   if (source.trim() === '') return undefined;
   if (!valid) return { line, reason: 'not UTF-8 text' };
   const row: ParsedRow = { line };
@@ -79,9 +83,9 @@ function parseJson({ line, text: source, valid }: Line, needsText: boolean): Par
 
   let fields: Record<string, unknown>;
   try {
-    fields = JSON.parse(source);
-  } catch {
-    return fail(`not JSON: ${quote(source)}`);
+    fields = parseJson(source) as Record<string, unknown>;
+  } catch (error) {
+    return fail(error instanceof RangeError ? error.message : `not JSON: ${quote(source)}`);
   }
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
     return fail(`not a JSON object: ${quote(source)}`);
@@ -99,10 +103,7 @@ export function readFields(
     row.reason = reason;
     return row;
   };
-  const find = (field: keyof typeof names) =>
-    names[field].find((name) => Object.hasOwn(fields, name));
-
-  const idName = find('id');
+  const idName = firstOf(names.id, fields);
   const id = idName === undefined ? undefined : fields[idName];
   if (typeof id === 'string' && id !== '') row.id = id;
   else if (typeof id === 'number') row.id = String(id);
@@ -112,7 +113,7 @@ export function readFields(
     row.id += `@${fields.offset}`;
   }
 
-  const textName = find('text');
+  const textName = firstOf(names.text, fields);
   if (textName === undefined && needsText) return fail('no "text"');
   if (textName !== undefined) {
     const text = fields[textName];
@@ -120,7 +121,7 @@ export function readFields(
     row.text = text;
   }
 
-  const framesName = find('frames');
+  const framesName = firstOf(names.frames, fields);
   if (framesName === undefined) return row;
   const frames = fields[framesName];
   if (typeof frames !== 'number' || !Number.isSafeInteger(frames) || frames < 0) {
@@ -128,6 +129,11 @@ export function readFields(
   }
   row.frames = frames;
   return row;
+}
+
+function firstOf(among: readonly string[], fields: Record<string, unknown>): string | undefined {
+  for (const name of among) if (Object.hasOwn(fields, name)) return name;
+  return undefined;
 }
 
 // Kaldi's `text`: an id, spaces, and the rest is the text.
@@ -225,6 +231,10 @@ function readColumns(fields: string[], columns: Columns, row: ParsedRow): Parsed
   return row;
 }
 
-function show(value: unknown): string {
+/** A value of JSON for a message. Lists and objects are not looked into: they may be deeper than the stack. */
+export function show(value: unknown): string {
+  if (typeof value === 'object' && value !== null) {
+    return Array.isArray(value) ? 'a list' : 'an object';
+  }
   return quote(JSON.stringify(value) ?? 'undefined').slice(1, -1);
 }

@@ -85,6 +85,11 @@ export class MatrixSource implements ArraySource {
     return new MatrixSource(file, undefined);
   }
 
+  /** undefined where utterances have none. */
+  get ids(): KeyIndex | undefined {
+    return this.keyed ? this.#file.ids : undefined;
+  }
+
   id(position: number): string | undefined {
     return this.keyed ? this.#file.ids.at(position) : undefined;
   }

@@ -2,6 +2,7 @@
 
 import { BatchSource } from './batchSource.js';
 import { ConcatSource } from './concatSource.js';
+import type { ContainedFormat } from './containedWorker.js';
 import { fileError } from './file.js';
 import { openFileList } from './fileList.js';
 import { expandPaths, type FoundFile } from './folder.js';
@@ -76,10 +77,19 @@ const openers: Record<
     (await import('./safetensors.js')).openSafetensors(file, options),
   ark: async (file) => (await import('./kaldi.js')).openArk(file),
   scp: async (file) => (await import('./kaldi.js')).openScp(file),
-  hdf5: async (file, options) => (await import('./hdf5.js')).openHdf5(file, options),
-  parquet: async (file, options) => (await import('./parquet.js')).openParquet(file, options),
-  arrow: async (file, options) => (await import('./arrow.js')).openArrow(file, options),
+  hdf5: (file, options) => openContained(file, 'hdf5', options),
+  parquet: (file, options) => openContained(file, 'parquet', options),
+  arrow: (file, options) => openContained(file, 'arrow', options),
 };
+
+async function openContained(
+  file: PreadFile,
+  format: ContainedFormat,
+  options: SourceOptions,
+): Promise<ArraySource> {
+  const { ContainedSource } = await import('./contained.js');
+  return ContainedSource.open(file, format, options);
+}
 
 function openNpy(file: PreadFile, { layout = 'TNC', bfloat16 }: SourceOptions): ArraySource {
   const { array, header } = locateNpy(file, 0, file.size, { bfloat16 });

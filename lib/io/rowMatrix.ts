@@ -19,16 +19,18 @@ export function rowMatrix(name: string, value: unknown, shape: unknown, type: Te
   if (!isList(value)) throw fileError(name, 'has no list of numbers in its row');
   const nested = shape === undefined || shape === null;
   const [frames, classes] = nested ? nestedShape(value) : flatShape(name, value, shape);
+  // Before any memory: one long frame and many short ones would ask for far more than is there.
+  for (let t = 0; nested && t < frames; t++) {
+    const row = value[t];
+    if (isList(row) && row.length === classes) continue;
+    const found = isList(row) ? `${row.length} classes` : 'no list';
+    throw fileError(name, `has ${found} in frame ${t} and ${classes} classes in the first`);
+  }
   const Elements =
     type === 'float64' ? Float64Array : type === 'float32' ? Float32Array : Uint16Array;
   const elements = new Elements(frames * classes);
   for (let t = 0; t < frames; t++) {
-    const row = nested ? value[t] : undefined;
-    if (nested && (!isList(row) || row.length !== classes)) {
-      const found = isList(row) ? `${row.length} classes` : 'no list';
-      throw fileError(name, `has ${found} in frame ${t} and ${classes} classes in the first`);
-    }
-    const from = nested ? (row as Numbers) : value;
+    const from = nested ? (value[t] as Numbers) : value;
     const start = nested ? 0 : t * classes;
     for (let c = 0; c < classes; c++) {
       const number = toNumber(from[start + c]);
@@ -59,7 +61,11 @@ function nestedShape(value: Numbers): [frames: number, classes: number] {
 }
 
 function flatShape(name: string, value: Numbers, shape: unknown): [number, number] {
-  const axes = isList(shape) ? Array.from(shape, Number) : [];
+  // Tables have bigint, and nobody asks what a list of lists is as a number: it may be deeper than the stack.
+  const axes =
+    isList(shape) && shape.length === 2
+      ? Array.from(shape, (n) => (typeof n === 'object' ? Number.NaN : Number(n)))
+      : [];
   const [frames, classes] = axes as [number, number];
   const fits =
     axes.length === 2 &&

@@ -5,6 +5,7 @@ import type { TensorType } from '../tensor.js';
 import { BatchSource } from './batchSource.js';
 import { chooseArray } from './container.js';
 import { fileError, quote } from './file.js';
+import { parseJson } from './json.js';
 import { KeyIndex } from './keyIndex.js';
 import { LocatedArray } from './located.js';
 import { locatedMatrix } from './locatedMatrix.js';
@@ -123,7 +124,7 @@ function parseTensors(file: PreadFile, text: string, dataBytes: number): Tensor[
   const { path } = file;
   let fields: unknown;
   try {
-    fields = JSON.parse(text);
+    fields = parseJson(text);
   } catch (error) {
     throw fileError(path, `its header is not JSON (${(error as Error).message})`, rewrite, error);
   }

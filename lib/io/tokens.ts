@@ -16,11 +16,13 @@ export interface Tokens {
 /** What text came to: labels, or the first character that begins no token. */
 export type Tokenized =
   | { labels: number[]; unknown?: undefined }
-  | {
-      labels?: undefined;
-      /** `position` counts characters from 1. */
-      unknown: { symbol: string; position: number };
-    };
+  | { labels?: undefined; unknown: Unknown };
+
+/** A character that begins no token; `position` counts characters from 1. */
+export interface Unknown {
+  symbol: string;
+  position: number;
+}
 
 /** Reads a tokens file; see `parseTokens`. Throws `ERR_CTC_FILE`. */
 export async function readTokens(path: string): Promise<Tokens> {
@@ -98,37 +100,92 @@ function readColumns(
   return { symbols, lines: lineOf };
 }
 
-/**
- * A function from text to labels that takes, from left to right, the longest token that fits. The
- * blank's symbol is never taken. O(text length times the longest token).
- */
-export function makeTokenizer(symbols: string[], blank: number): (text: string) => Tokenized {
-  const classOf = new Map<string, number>();
-  let longest = 0;
-  symbols.forEach((symbol, c) => {
-    if (c === blank) return;
-    classOf.set(symbol, c);
-    longest = Math.max(longest, symbol.length);
-  });
+/** Labels of many texts one after another, in memory that grows and is used again. */
+export class LabelList {
+  #labels = new Int32Array(1024);
+  length = 0;
 
-  return (text) => {
-    const labels: number[] = [];
+  push(label: number): void {
+    if (this.length === this.#labels.length) {
+      const labels = new Int32Array(2 * this.length);
+      labels.set(this.#labels);
+      this.#labels = labels;
+    }
+    this.#labels[this.length++] = label;
+  }
+
+  /** How many of the labels from `start` on equal the one before them, from there on. */
+  repeatsFrom(start: number): number {
+    const labels = this.#labels;
+    let repeats = 0;
+    for (let i = start + 1; i < this.length; i++) if (labels[i] === labels[i - 1]) repeats += 1;
+    return repeats;
+  }
+
+  /** A view of the labels from `start` to `end` (exclusive), until the list changes. */
+  view(start: number, end = this.length): Int32Array {
+    return this.#labels.subarray(start, end);
+  }
+}
+
+/**
+ * Text to labels by taking, from left to right, the longest token that fits. The blank's symbol is never taken.
+ */
+export class Tokenizer {
+  readonly #classOf = new Map<string, number>();
+  /** By a token's first code unit: the length of the longest one, and the class of that unit alone, or -1. */
+  readonly #longest: Int32Array;
+  readonly #alone: Int32Array;
+
+  constructor(symbols: readonly string[], blank: number) {
+    const first = symbols.reduce((most, symbol) => Math.max(most, symbol.charCodeAt(0)), 0);
+    this.#longest = new Int32Array(first + 1);
+    this.#alone = new Int32Array(first + 1).fill(-1);
+    symbols.forEach((symbol, c) => {
+      if (c === blank) return;
+      const unit = symbol.charCodeAt(0);
+      this.#classOf.set(symbol, c);
+      this.#longest[unit] = Math.max(this.#longest[unit]!, symbol.length);
+      if (symbol.length === 1) this.#alone[unit] = c;
+    });
+  }
+
+  /**
+   * Appends the labels of a text; returns the first character that begins no token, if there is one. O(text length
+   * times the longest token).
+   */
+  append(text: string, to: LabelList): Unknown | undefined {
     let at = 0;
     while (at < text.length) {
-      let length = Math.min(longest, text.length - at);
+      const unit = text.charCodeAt(at);
+      let length = Math.min(this.#longest[unit] ?? 0, text.length - at);
       let label: number | undefined;
-      while (length > 0) {
-        label = classOf.get(text.slice(at, at + length));
+      while (length > 1) {
+        label = this.#classOf.get(text.slice(at, at + length));
         if (label !== undefined) break;
         length -= 1;
       }
-      if (label === undefined) {
+      label ??= length === 1 ? this.#alone[unit]! : -1;
+      if (label < 0) {
         const symbol = String.fromCodePoint(text.codePointAt(at)!);
-        return { unknown: { symbol, position: [...text.slice(0, at)].length + 1 } };
+        return { symbol, position: [...text.slice(0, at)].length + 1 };
       }
-      labels.push(label);
+      to.push(label);
       at += length;
     }
-    return { labels };
+    return undefined;
+  }
+}
+
+/** A `Tokenizer` as a function, for texts one by one. */
+export function makeTokenizer(
+  symbols: readonly string[],
+  blank: number,
+): (text: string) => Tokenized {
+  const tokenizer = new Tokenizer(symbols, blank);
+  return (text) => {
+    const labels = new LabelList();
+    const unknown = tokenizer.append(text, labels);
+    return unknown === undefined ? { labels: [...labels.view(0)] } : { unknown };
   };
 }

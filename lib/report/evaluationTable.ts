@@ -128,7 +128,7 @@ export function markErrors(text: string, greedyText: string): string {
     return showText(greedyText);
   const { utterances } = errorRate(text, greedyText, { alignment: true });
   const parts: string[] = [];
-  for (const { type, hypothesis = '' } of utterances[0]!.alignment!) {
+  for (const { type, hypothesis = '' } of utterances[0]!.alignment) {
     const shown = escapeMarkup(escapeControls(String(hypothesis)));
     parts.push(type === 'hit' ? shown : `<mark>${shown}</mark>`);
   }

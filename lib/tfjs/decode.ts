@@ -1,7 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import * as decoders from '../decode.js';
 import type { BeamUtterance, DecodeResult, GreedyUtterance } from '../decodeCall.js';
-import type { BeamOptions, GreedyOptions } from '../decodeOptions.js';
+import type { BeamOptions, GreedyOptions, TokenNames } from '../decodeOptions.js';
 import { typeError } from '../errors.js';
 import { checkLogits } from './tensors.js';
 
@@ -12,18 +12,18 @@ import { checkLogits } from './tensors.js';
  * @param logits - float32, [T, N, C] ([N, T, C] with `layout: 'NTC'`), or [T, C].
  * @throws (as rejections) As the main entry's.
  */
-export async function greedyDecode(
+export async function greedyDecode<N extends TokenNames = undefined>(
   logits: Tensor,
-  options?: Omit<GreedyOptions, 'buffers'>,
-): Promise<DecodeResult<GreedyUtterance>> {
+  options?: Omit<GreedyOptions<N>, 'buffers'>,
+): Promise<DecodeResult<GreedyUtterance<N>>> {
   return decoders.greedyDecode(await values(logits), borrowed(options));
 }
 
 /** The main entry's `beamDecode` of a tensor; otherwise as {@link greedyDecode}. */
-export async function beamDecode(
+export async function beamDecode<N extends TokenNames = undefined>(
   logits: Tensor,
-  options?: Omit<BeamOptions, 'buffers'>,
-): Promise<DecodeResult<BeamUtterance>> {
+  options?: Omit<BeamOptions<N>, 'buffers'>,
+): Promise<DecodeResult<BeamUtterance<N>>> {
   return decoders.beamDecode(await values(logits), borrowed(options));
 }
 

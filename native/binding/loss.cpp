@@ -141,6 +141,14 @@ class Call {
       if ((last + 1) * size > static_cast<double>(a.input.bytes)) return Code::inputChanged;
       inputBytes_ = static_cast<size_t>((last + 1) * size);
       if (problem_.gradientScale != nullptr) {
+        const OutputTensor& out = problem_.gradient;
+        const double lastRow =
+            static_cast<double>(in.frames - 1) * static_cast<double>(out.frameStride) +
+            static_cast<double>(in.utterances - 1) * static_cast<double>(out.utteranceStride);
+        if (out.frameStride < 0 || out.utteranceStride < 0 ||
+            lastRow + static_cast<double>(in.classes) > count) {
+          return Code::badArgument;
+        }
         if (count * size > static_cast<double>(a.gradient.bytes)) return Code::outputChanged;
         gradientBytes_ = static_cast<size_t>(count * size);
       }

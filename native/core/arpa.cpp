@@ -11,7 +11,8 @@ namespace ctc {
 namespace {
 
 constexpr int64_t maxOrder = 16;
-constexpr int64_t maxNgrams = std::numeric_limits<int32_t>::max() - 2;
+// A line adds up to maxOrder nodes, whose numbers are 32 bits wide.
+constexpr int64_t maxNgrams = std::numeric_limits<int32_t>::max() - 1 - maxOrder;
 constexpr size_t maxLine = 1 << 20;
 constexpr double naturalOfLog10 = 2.302585092994046;
 

@@ -8,6 +8,7 @@
 #include <new>
 #include <vector>
 
+#include "core/after_loss.h"
 #include "core/check.h"
 #include "core/pool.h"
 #include "cpu/arena.h"
@@ -22,7 +23,7 @@ namespace {
 constexpr size_t keptArenaBytes = size_t{16} << 20;
 
 // A gradient beyond this won't be found in the caches by whoever reads it next.
-constexpr int64_t streamingBytes = int64_t{8} << 20;
+constexpr double streamingBytes = 8 << 20;
 
 // The narrow kernels scale gradients in float32.
 constexpr double narrowScale = 1e30;
@@ -42,7 +43,7 @@ UtteranceKernel* place(const UtteranceProblem& problem, bool wide, Arena& arena)
 
 class Batch {
  public:
-  explicit Batch(const LossProblem& problem) : problem_(problem) {}
+  Batch(const LossProblem& problem, AfterLoss* after) : problem_(problem), after_(after) {}
 
   Result run() {
     std::vector<int64_t> whole;
@@ -57,7 +58,9 @@ class Batch {
           Split& s = splits[static_cast<size_t>(task / 2)];
           s.kernel->inward(static_cast<int>(task % 2));
         } else {
-          runWhole(whole[static_cast<size_t>(task - halves)]);
+          const int64_t n = whole[static_cast<size_t>(task - halves)];
+          runWhole(n);
+          if (after_ != nullptr) after_->run(n);
         }
       });
     };
@@ -65,9 +68,15 @@ class Batch {
     if (halves > 0) {
       for (Split& s : splits) s.meeting = s.kernel->meet();
       const auto second = [&](int64_t task, int) {
-        guarded([&] { finishSplit(splits[static_cast<size_t>(task / 2)], task % 2); });
+        guarded([&] {
+          if (task < halves) {
+            finishSplit(splits[static_cast<size_t>(task / 2)], task % 2);
+          } else {
+            after_->run(splits[static_cast<size_t>(task - halves)].utterance);
+          }
+        });
       };
-      parallelFor(threads, halves, second);
+      parallelFor(threads, halves + (after_ == nullptr ? 0 : halves / 2), second);
     }
     if (failed_) return Result::outOfMemory;
     if (cancelled()) return Result::cancelled;
@@ -165,7 +174,10 @@ class Batch {
     u.gradientScale = scale(n);
     u.gradient = gradientRow(n, 0);
     u.gradientFrameStride = problem_.gradient.frameStride;
-    u.streaming = in.frames * in.utterances * in.classes * size > streamingBytes;
+    // In floating point: with strides of 0 a small input may have any shape.
+    u.streaming = static_cast<double>(in.frames) * static_cast<double>(in.utterances) *
+                      static_cast<double>(in.classes * size) >
+                  streamingBytes;
     u.cancelled = problem_.execution.cancelled;
     return u;
   }
@@ -186,6 +198,9 @@ class Batch {
            (n * problem_.gradient.utteranceStride + frame * problem_.gradient.frameStride) * size;
   }
 
+  // Nothing times 0 is 0, Infinity too: log-probabilities of any size have such exponentials.
+  bool wantsGradient(int64_t n) const { return problem_.gradient.data != nullptr && scale(n) != 0; }
+
   void zeroRows(int64_t n, int64_t from, int64_t to) const {
     if (problem_.gradient.data == nullptr) return;
     const size_t bytes =
@@ -196,7 +211,7 @@ class Batch {
   void finish(int64_t n, Status status, double loss) const {
     problem_.status[n] = status;
     problem_.losses[n] = loss;
-    const bool written = status == Status::ok;
+    const bool written = status == Status::ok && wantsGradient(n);
     zeroRows(n, written ? problem_.inputLengths[n] : 0, problem_.input.frames);
   }
 
@@ -218,7 +233,7 @@ class Batch {
     UtteranceKernel* const kernel = place(utterance(n), wide, arena);
     kernel->inward();
     const Meeting meeting = kernel->meet();
-    if (meeting.status == Status::ok && problem_.gradient.data != nullptr && !cancelled()) {
+    if (meeting.status == Status::ok && wantsGradient(n) && !cancelled()) {
       kernel->outward();
     }
     arena.shrink(keptArenaBytes);
@@ -230,28 +245,33 @@ class Batch {
       if (half == 0) runWhole(s.utterance);
       return;
     }
-    if (s.meeting.status == Status::ok && problem_.gradient.data != nullptr) {
+    if (s.meeting.status == Status::ok && wantsGradient(s.utterance)) {
       s.kernel->outward(static_cast<int>(half));
     }
     if (half == 0) finish(s.utterance, s.meeting.status, s.meeting.loss);
   }
 
   const LossProblem& problem_;
+  AfterLoss* const after_;
   std::atomic<bool> failed_{false};
 };
 
 }  // namespace
 
-Result loss(const LossProblem& problem, int64_t* badUtterance) {
+Result lossAnd(const LossProblem& problem, AfterLoss* after, int64_t* badUtterance) {
   if (!targetsInRange(problem.input, problem.targets, problem.inputLengths, problem.blank,
                       badUtterance)) {
     return Result::badArgument;
   }
   try {
-    return Batch(problem).run();
+    return Batch(problem, after).run();
   } catch (const std::bad_alloc&) {
     return Result::outOfMemory;
   }
+}
+
+Result loss(const LossProblem& problem, int64_t* badUtterance) {
+  return lossAnd(problem, nullptr, badUtterance);
 }
 
 int64_t workspaceBytes(int64_t frames, int64_t labels, int64_t classes, DType dtype,

@@ -52,15 +52,18 @@ struct Emitter {
   static constexpr int W = S::W;
   static constexpr Real inf = std::numeric_limits<Real>::infinity();
 
-  // Slot inputs of a frame, a vector at a time; -Infinity beyond the last one.
+  // Slot inputs of a frame, a vector at a time; -Infinity beyond the last one. Copies what it needs
+  // of the slots, so that a loop that writes numbers need not look there again.
   struct Inputs {
-    const Slots<Real>& slots;
+    bool everyClass;
+    int32_t count, end;
+    const Real* used;
     const T* row;
     const Real* gathered;
 
     CTC_INLINE V at(int32_t k) const {
-      if (!slots.everyClass) return S::load(gathered + k);
-      const int32_t rest = slots.count - k;
+      if (!everyClass) return S::load(gathered + k);
+      const int32_t rest = count - k;
       return rest >= W ? E::load(row + k) : E::loadPartial(row + k, rest, -inf);
     }
   };
@@ -71,18 +74,18 @@ struct Emitter {
       for (; k < slots.count; ++k) gathered[k] = E::get(row + slots.classOf[k]);
       for (; k < slots.end; ++k) gathered[k] = -inf;
     }
-    return {slots, row, gathered};
+    return {slots.everyClass, slots.count, slots.end, slots.used, row, gathered};
   }
 
-  static CTC_INLINE Real maximum(const Inputs& inputs) {
+  static CTC_INLINE Real maximum(const Inputs inputs) {
     V most = inputs.at(0);
-    for (int32_t k = W; k < inputs.slots.end; k += W) most = S::max(most, inputs.at(k));
+    for (int32_t k = W; k < inputs.end; k += W) most = S::max(most, inputs.at(k));
     return S::maxOf(most);
   }
 
-  static bool allBelowInfinity(const Inputs& inputs) {
+  static bool allBelowInfinity(const Inputs inputs) {
     bool fine = true;
-    for (int32_t k = 0; k < inputs.slots.end; k += W) {
+    for (int32_t k = 0; k < inputs.end; k += W) {
       fine = fine && S::all(S::less(inputs.at(k), S::set(inf)));
     }
     return fine;
@@ -91,7 +94,7 @@ struct Emitter {
   // exp(x - ref) of every slot, into an entry of the emissions. First: also returns their sum, and
   // `lowest` follows the least exponent of a used slot.
   template <bool First>
-  static CTC_INLINE double split(const Inputs& inputs, Real ref, const Emissions<S>& emissions,
+  static CTC_INLINE double split(const Inputs inputs, Real ref, const Emissions<S>& emissions,
                                  int64_t entry, V* lowest) {
     const V r = S::set(ref), zero = S::set(Real(0)), one = S::set(Real(1));
     const V zeroE = S::set(X::zeroExponent);
@@ -99,7 +102,7 @@ struct Emitter {
     Real* const tableE = emissions.exponents(entry);
     V rest = zero, least = zero;
     int ones = 0;
-    for (int32_t k = 0; k < inputs.slots.end; k += W) {
+    for (int32_t k = 0; k < inputs.end; k += W) {
       const V x = inputs.at(k);
       // x - ref with what the rounding took away (Knuth's two-sum): with logits of 1e4 the digits
       // lost here would be the posteriors' third.
@@ -114,7 +117,7 @@ struct Emitter {
       m = S::select(masked, one, m);
       const V e = S::select(masked, zeroE, exponent);
       if (First) {
-        const V relevant = S::select(S::loadMask(inputs.slots.used + k), exponent, zero);
+        const V relevant = S::select(S::loadMask(inputs.used + k), exponent, zero);
         least = S::min(least, S::select(masked, zero, relevant));
         const auto top = S::equal(d, zero);
         ones += S::count(top);

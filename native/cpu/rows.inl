@@ -97,43 +97,55 @@ struct Rows {
   template <bool Keep>
   static CTC_INLINE double sumExpTo(const T* row, int64_t classes, Real ref, Real* terms,
                                     const T* next) {
+    constexpr int64_t run = 32 * W;
+    Real few[Keep ? 1 : run];  // a run's terms
     const V r = S::set(-ref), zero = S::set(Real(0)), one = S::set(Real(1));
-    const int64_t whole = classes / (4 * W) * (4 * W);
+    // A pair of vectors is begun while the one before is finished.
+    const int64_t last = classes / (2 * W) * (2 * W) - 2 * W;
+    typename Exp<S>::Begun a{zero, zero}, b = a;
+    const auto begin = [&](int64_t i) CTC_LAMBDA {
+      a = Exp<S>::begin(S::add(E::load(row + i), r));
+      b = Exp<S>::begin(S::add(E::load(row + i + W), r));
+    };
     double sum = 0;
     int64_t ones = 0;
-    const auto term = [&](int64_t i) CTC_LAMBDA {
-      const V y = Exp<S>::value(S::add(E::load(row + i), r));
-      if (Keep) S::store(terms + i, y);
-      return y;
-    };
-    const auto others = [&](V y, V& run) CTC_LAMBDA {
+    const auto others = [&](V y, V& all) CTC_LAMBDA {
       const auto top = S::equal(y, one);
       ones += S::count(top);
-      run = S::addUnless(top, run, y);
+      all = S::addUnless(top, all, y);
     };
-    for (int64_t begin = 0; begin < whole; begin += 16 * W) {
-      const int64_t end = std::min(whole, begin + 16 * W);
+    if (last >= 0) begin(0);
+    for (int64_t first = 0; first < last; first += run) {
+      const int64_t count = std::min(last - first, run);
+      Real* const to = Keep ? terms + first : few;
       V all = zero;
-      for (int64_t i = begin; i < end; i += 4 * W) {
-        const V a = term(i), b = term(i + W), c = term(i + 2 * W), d = term(i + 3 * W);
-        all = S::add(all, S::add(S::add(a, b), S::add(c, d)));
-        for (int64_t k = 0; k < 4 * W; k += lineElements) CTC_PREFETCH(next + i + k);
+      for (int64_t i = 0; i < count; i += 2 * W) {
+        const V y = Exp<S>::finish(a), z = Exp<S>::finish(b);
+        begin(first + i + 2 * W);
+        S::store(to + i, y);
+        S::store(to + i + W, z);
+        all = S::add(all, S::add(y, z));
+        for (int64_t k = 0; k < 2 * W; k += lineElements) CTC_PREFETCH(next + first + i + k);
       }
       // Only where a 1 may be among them.
       if (!S::all(S::less(all, one))) {
         all = zero;
-        for (int64_t i = begin; i < end; i += W) {
-          others(Keep ? S::load(terms + i) : term(i), all);
-        }
+        for (int64_t i = 0; i < count; i += W) others(S::load(to + i), all);
       }
       sum += static_cast<double>(S::sum(all));
     }
-    V run = zero;
-    each(row + whole, classes - whole, -inf, [&](V x, int64_t c, int) CTC_LAMBDA {
-      const V y = Exp<S>::value(S::add(x, r));
-      if (Keep) S::store(terms + whole + c, y);
-      others(y, run);
-    });
-    return static_cast<double>(ones) + (sum + static_cast<double>(S::sum(run)));
+    V all = zero;
+    const auto put = [&](V y, int64_t c) CTC_LAMBDA {
+      if (Keep) S::store(terms + c, y);
+      others(y, all);
+    };
+    if (last >= 0) {
+      put(Exp<S>::finish(a), last);
+      put(Exp<S>::finish(b), last + W);
+    }
+    const int64_t rest = last + 2 * W;
+    each(row + rest, classes - rest, -inf,
+         [&](V x, int64_t c, int) CTC_LAMBDA { put(Exp<S>::value(S::add(x, r)), rest + c); });
+    return static_cast<double>(ones) + (sum + static_cast<double>(S::sum(all)));
   }
 };

@@ -51,13 +51,20 @@ struct F32 {
     return _mm256_sub_ps(t, whole);
   }
   static constexpr bool splitsExp = true;
-  // e^x = 2^f * power with f in [-1/2, 1/2], by the number of scale(). Far below, power is 0.
+  // e^x = 2^(f/8) * power with f in [-1/2, 1/2]. Adding 3 * 2^22 rounds to a whole number of
+  // eighths of an octave, which is then in the low bits: three of them choose from the eight powers
+  // (kept less those bits, which the sum brings back), the others go to the exponent. Power is 0
+  // far below, where it is less than 2^-126 in coarse steps, not subnormal numbers' own.
   static CTC_INLINE V expParts(V x, V& power) {
-    const V low = _mm256_max_ps(_mm256_set1_ps(-88.0f), x);
-    const V log2e = _mm256_set1_ps(1.44269504f), magic = _mm256_set1_ps(12582912.0f + 127);
-    const V shifted = _mm256_fmadd_ps(low, log2e, magic);
-    power = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(shifted), 23));
-    return _mm256_fmsub_ps(low, log2e, _mm256_sub_ps(shifted, magic));
+    const __m256i powers = _mm256_setr_epi32(0x3F800000, 0x3F7B95C2, 0x3F7837F0, 0x3F75FED7,
+                                             0x3F7504F3, 0x3F75672A, 0x3F7744FD, 0x3F7AC0C7);
+    const V low = _mm256_max_ps(_mm256_set1_ps(-88.0297f), x);
+    const V eighths = _mm256_set1_ps(11.5415603f), magic = _mm256_set1_ps(12582912.0f);
+    const V shifted = _mm256_fmadd_ps(low, eighths, magic);
+    const __m256i n = _mm256_castps_si256(shifted);
+    power = _mm256_castsi256_ps(
+        _mm256_add_epi32(_mm256_permutevar8x32_epi32(powers, n), _mm256_slli_epi32(n, 20)));
+    return _mm256_fmsub_ps(low, eighths, _mm256_sub_ps(shifted, magic));
   }
   static CTC_INLINE V exponent(V a) {
     const __m256i e = _mm256_srli_epi32(_mm256_castps_si256(a), 23);

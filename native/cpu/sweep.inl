@@ -92,7 +92,7 @@ class Sweep final : public UtteranceKernel {
   // First sight of frame t: its reference and norm, and its emissions; of many classes the gradient
   // too, but for the posteriors.
   template <int Table>
-  void lookFirst(Inward& c, int64_t t, int64_t next, int64_t entry) {
+  CTC_INLINE void lookFirst(Inward& c, int64_t t, int64_t next, int64_t entry) {
     using Emit = Emitter<S, E, Table>;
     Part& h = *c.h;
     const T* const row = u_.rowAt(h, t);
@@ -132,6 +132,15 @@ class Sweep final : public UtteranceKernel {
     if (c.product > 1e200) {
       h.logNorm += std::log(c.product);
       c.product = 1;
+    }
+  }
+
+  // The same of the next `count` frames.
+  template <int Table>
+  void lookAhead(Inward& c, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t t = u_.frameAt(*c.h, c.j + i);
+      lookFirst<Table>(c, t, c.h->forward ? t + 1 : t - 1, c.k + i);
     }
   }
 
@@ -185,10 +194,7 @@ class Sweep final : public UtteranceKernel {
         Inward& cursor = cursors[c];
         const Part& h = *cursor.h;
         ready[c] = std::min({run, h.count - cursor.j, h.blockFrames - cursor.k});
-        for (int64_t i = 0; i < ready[c]; ++i) {
-          const int64_t t = u_.frameAt(h, cursor.j + i);
-          lookFirst<Table>(cursor, t, h.forward ? t + 1 : t - 1, cursor.k + i);
-        }
+        lookAhead<Table>(cursor, ready[c]);
         left = left || cursor.j + ready[c] < h.count;
       }
       for (int64_t i = 0; i < run; ++i) {

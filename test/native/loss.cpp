@@ -340,6 +340,27 @@ TEST(loss_refuses_what_is_out_of_range_and_writes_nothing) {
   CHECK_EQ(bad, 1);
 }
 
+TEST(loss_of_a_shape_beyond_what_memory_could_hold) {
+  // Strides of 0: one number stands for frames x utterances x classes, whose product is above 2^63.
+  constexpr int64_t utterances = 1 << 13;
+  constexpr int64_t classes = 1 << 20;
+  const double some = 3;
+  const std::vector<int64_t> offsets(utterances + 1, 0);
+  std::vector<int64_t> lengths(utterances, 0);
+  lengths.back() = 1;
+  std::vector<double> losses(utterances, -7);
+  std::vector<Status> status(utterances, Status::nonfinite);
+  LossProblem p;
+  p.input = {&some, DType::float64, INT32_MAX, utterances, classes, 0, 0, 0};
+  p.targets = {nullptr, offsets.data()};
+  p.inputLengths = lengths.data();
+  p.losses = losses.data();
+  p.status = status.data();
+  CHECK(loss(p) == Result::ok);
+  CHECK(losses.front() == 0 && status.front() == Status::ok);
+  CHECK_NEAR(losses.back(), std::log(static_cast<double>(classes)), 1e-9);
+}
+
 TEST(loss_stops_when_it_is_cancelled) {
   std::mt19937 random(22);
   const LossCase c = randomCase(random, 3000, 4, 30, 200, DType::float32, 2);

@@ -3,6 +3,7 @@
 // nor handles nor threads may grow.
 //   npm run stress -- --jobs 10000 --workers 8 --seed 7
 //   --rounds N     the jobs come in N rounds (default 4); after each one all workers have ended
+//   --patience N   seconds without an ended job that are taken for a deadlock (default 120)
 //   --counted      on the addon that counts its allocations (build/Release/ctc_counted.node, Linux)
 // Exit code 1: a wrong answer, a leak, or a deadlock. The seed repeats the jobs, not their timing.
 
@@ -34,17 +35,17 @@ const { values: args } = parseArgs({
     workers: { type: 'string', default: '8' },
     rounds: { type: 'string', default: '4' },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+    patience: { type: 'string', default: '120' },
     counted: { type: 'boolean', default: false },
   },
 });
-const [jobs, workers, rounds, seed] = [args.jobs, args.workers, args.rounds, args.seed].map(
-  Number,
-) as [number, number, number, number];
-if (
-  ![jobs, workers, rounds].every((n) => Number.isInteger(n) && n > 0) ||
-  !Number.isInteger(seed)
-) {
-  process.stderr.write('stress: --jobs, --workers and --rounds are positive integers\n');
+const positive = [args.jobs, args.workers, args.rounds, args.patience].map(Number);
+const [jobs, workers, rounds, patience] = positive as [number, number, number, number];
+const seed = Number(args.seed);
+if (!positive.every((n) => Number.isInteger(n) && n > 0) || !Number.isInteger(seed)) {
+  process.stderr.write(
+    'stress: --jobs, --workers, --rounds and --patience are positive integers\n',
+  );
   process.exit(2);
 }
 if (args.counted) process.env.NODE_CTC_BINARY = join(root, 'build', 'Release', 'ctc_counted.node');
@@ -53,8 +54,6 @@ if (args.counted) process.env.NODE_CTC_BINARY = join(root, 'build', 'Release', '
 const LANES = 4;
 /** Workers that are terminated and replaced in a round. */
 const TERMINATIONS = Math.max(1, Math.round(jobs / rounds / 100));
-/** No job ends for this long: nothing moves any more. */
-const DEADLOCK_MS = 120_000;
 
 /** What must not grow. */
 interface Sample {
@@ -130,7 +129,7 @@ async function round(end: number, counts: Int32Array, arpa: string, expected: st
   while (crew.size > 0) {
     await sleep(5);
     if (settled() !== last) [last, lastAt] = [settled(), Date.now()];
-    if (Date.now() - lastAt > DEADLOCK_MS) fail(`deadlock: no job ended in ${DEADLOCK_MS} ms`);
+    if (Date.now() - lastAt > 1000 * patience) fail(`deadlock: no job ended in ${patience} s`);
     const share = (Atomics.load(counts, COUNT.taken) - first) / (end - first);
     if (terminated < TERMINATIONS && share < 1 && share > (terminated + random()) / TERMINATIONS) {
       const one = [...begun][Math.floor(random() * begun.size)];

@@ -1,0 +1,142 @@
+// Files that libraries read (HDF5, Parquet, Arrow): whatever they do to their library, it costs no more than
+// the results of that file.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import fc from 'fast-check';
+import { ContainedSource } from '../lib/io/contained.js';
+import type { ContainedFormat, Request } from '../lib/io/containedWorker.js';
+import { PreadFile } from '../lib/io/pread.js';
+import { ReaderThread, ThreadEnded } from '../lib/io/readerThread.js';
+import { Scratch } from './io.helpers.js';
+import { fixture, readAll, utterance } from './support/formats.js';
+import { root } from './support/paths.js';
+
+const formats: [name: string, format: ContainedFormat][] = [
+  ['batch.h5', 'hdf5'],
+  ['utterances.h5', 'hdf5'],
+  ['utterances.arrow', 'arrow'],
+  ['snappy.parquet', 'parquet'],
+  ['zstd.parquet', 'parquet'],
+];
+
+function open(path: string, format: ContainedFormat, seconds?: number) {
+  return ContainedSource.open(PreadFile.open(path), format, {}, seconds);
+}
+
+describe('files that libraries read', () => {
+  const scratch = new Scratch();
+  after(() => scratch.remove());
+
+  for (const [name, format] of formats) {
+    it(`end in results or ERR_CTC_FILE with other bytes: ${name} (property)`, async () => {
+      const whole = readFileSync(fixture(name));
+      const change = fc.record({ at: fc.nat(whole.length - 1), byte: fc.nat(255) });
+      const changes = fc.array(change, { minLength: 1, maxLength: 6 });
+      await fc.assert(
+        fc.asyncProperty(changes, async (altered) => {
+          const bytes = Buffer.from(whole);
+          for (const { at, byte } of altered) bytes[at] = byte;
+          const path = scratch.write(bytes, name);
+          try {
+            const source = await open(path, format, 3);
+            for (const { fault } of await readAll(source).finally(() => source.close())) {
+              assert.ok(fault === undefined || fault.startsWith(path), fault);
+            }
+          } catch (error) {
+            const { code, message, stack } = error as Error & { code?: string };
+            assert.equal(code, 'ERR_CTC_FILE', stack);
+            assert.ok(message.startsWith(path) && !message.includes('\n'), message);
+          }
+        }),
+        { numRuns: 120, seed: 13 },
+      );
+    });
+  }
+
+  it('are given up when they keep their library busy, and the others go on', async () => {
+    const other = await open(fixture('snappy.parquet'), 'parquet');
+    const bytes = readFileSync(fixture('utterances.arrow'));
+    // A length in the schema, which apache-arrow then looks for in endless zeros.
+    bytes[407] = 96;
+    const path = scratch.write(bytes, 'endless.arrow');
+    await assert.rejects(open(path, 'arrow', 1), (error: Error & { code: string }) => {
+      assert.equal(error.code, 'ERR_CTC_FILE');
+      assert.match(error.message, /endless\.arrow: has kept its library busy for \d+ s\. Write/);
+      return true;
+    });
+    // Its thread was ended with the endless one.
+    const read = await readAll(other);
+    assert.deepEqual(
+      read.map(({ rows }) => rows),
+      [0, 1, 2, 3, 4].map(utterance),
+    );
+    await other.close();
+  });
+
+  it('hold no process up that does not close them', () => {
+    const url = (...parts: string[]) => pathToFileURL(join(root, 'build', 'lib', ...parts)).href;
+    const script = `
+      const { openSource } = await import(${JSON.stringify(url('io', 'openSource.js'))});
+      console.log((await openSource([${JSON.stringify(fixture('batch.h5'))}])).count);`;
+    const run = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    assert.equal(run.stdout, '5\n', run.stderr);
+    assert.equal(run.status, 0);
+  });
+});
+
+describe('the thread of the readers', () => {
+  const scratch = new Scratch();
+  after(() => scratch.remove());
+
+  // What it is asked is what it does.
+  const script = () =>
+    scratch.write(
+      `const { parentPort } = require('node:worker_threads');
+      const hoard = [];
+      parentPort.on('message', ({ kind }) => {
+        if (kind === 'throw') throw new Error('unreachable');
+        if (kind === 'leave') process.exit(0);
+        while (kind === 'loop');
+        while (kind === 'hoard') hoard.push(new Array(1000).fill(0.5));
+        parentPort.postMessage({ crashed: false, kind });
+      });`,
+      'thread.cjs',
+    );
+
+  const ends: [kind: string, reason: RegExp][] = [
+    ['throw', /^has crashed its library \(unreachable\)$/],
+    ['leave', /^has crashed its library$/],
+    ['loop', /^has kept its library busy for \d+ s$/],
+    ['hoard', /^takes more than 32 MB of memory to read$/],
+  ];
+  for (const [kind, reason] of ends) {
+    it(`is replaced after an end by ${kind}`, async () => {
+      const thread = new ReaderThread(script(), 32);
+      const ask = (what: string, seconds: number) => {
+        return thread.take(() => thread.send({ kind: what } as unknown as Request, seconds));
+      };
+      const before = thread.number;
+      // Asked at once: one after the other all the same.
+      const [ended, answered] = await Promise.allSettled([
+        ask(kind, kind === 'loop' ? 1 : 60),
+        ask('answer', 60),
+      ]);
+      assert.equal(ended.status, 'rejected');
+      assert.ok(ended.reason instanceof ThreadEnded, String(ended.reason));
+      assert.match(ended.reason.message, reason);
+      assert.deepEqual(answered, {
+        status: 'fulfilled',
+        value: { crashed: false, kind: 'answer' },
+      });
+      assert.equal(thread.number, before + 1);
+      thread.end('is over');
+    });
+  }
+});
