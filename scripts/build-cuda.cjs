@@ -7,6 +7,7 @@
 
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 
 const root = path.join(__dirname, '..');
@@ -60,7 +61,7 @@ function buildCuda({ architectures = [], output, build, stdio = 'inherit' } = {}
     'compile',
     `--out=${build ?? path.join(root, 'build-cmake-cuda')}`,
     '--target=ctc_cuda',
-    '--parallel=2',
+    `--parallel=${os.availableParallelism()}`,
     ...Object.entries(defines)
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => `--CD${name}=${value}`),

@@ -608,7 +608,7 @@ describe('node-ctc eval', () => {
     const { code, out } = await run(['doctor']);
     assert.equal(code, 0);
     assert.match(out, /^cpu +usable$/m);
-    assert.match(out, /^cuda +(usable|no: .+)$/m);
+    assert.match(out, /^cuda(:0)? +(usable: .+ GB, compute capability .+|no: .+)$/m);
     const { devices } = JSON.parse((await run(['info', '--json'])).out);
     assert.deepEqual(devices[0].device, 'cpu');
   });

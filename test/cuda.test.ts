@@ -124,6 +124,18 @@ describe('the CUDA backend', function () {
     );
   });
 
+  it('is what the doctor lists', () => {
+    const main = join(root, 'dist', 'esm', 'cli', 'main.js');
+    const { stdout } = spawnSync(process.execPath, [main, 'doctor'], {
+      encoding: 'utf8',
+      env: { ...process.env, NODE_CTC_CUDA: library },
+    });
+    assert.match(
+      stdout,
+      /^cuda:0 +usable: emulated on the host, 0\.3 GB, compute capability 7\.5$/m,
+    );
+  });
+
   for (const [failure, code] of [
     ['kernel:1', 'ERR_CTC_DEVICE: the GPU failed: unspecified launch failure'],
     ['cudaLaunchKernelEx:2', 'ERR_CTC_DEVICE: the GPU failed: unspecified launch failure'],

@@ -1,6 +1,7 @@
 // `node-ctc doctor`: what is installed, what of it loads, and why something does not.
 
 import type { Command } from 'commander';
+import type { DeviceInfo } from '../device.js';
 
 export function register(program: Command): void {
   program
@@ -11,6 +12,12 @@ export function register(program: Command): void {
     )
     .option('--json', 'write one JSON object')
     .action(run);
+}
+
+function describe({ usable, reason, name, memory, capability }: DeviceInfo): string {
+  if (!usable) return `no: ${reason}`;
+  if (name === undefined) return 'usable';
+  return `usable: ${name}, ${(memory! / 1e9).toFixed(1)} GB, compute capability ${capability}`;
 }
 
 async function run({ json }: { json?: boolean }): Promise<void> {
@@ -30,7 +37,7 @@ async function run({ json }: { json?: boolean }): Promise<void> {
     ['addon', facts.binary],
     ['instructions', `${facts.isa}${choice}`],
     ['threads', String(facts.threads)],
-    ...found.map(({ device, usable, reason }) => [device, usable ? 'usable' : `no: ${reason}`]),
+    ...found.map((device) => [device.device, describe(device)]),
   ];
   for (const [name, value] of lines) process.stdout.write(`${name!.padEnd(14)}${value}\n`);
 }

@@ -1,8 +1,8 @@
 #include "cuda_call.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <functional>
 
 #include "check.h"
 #include "ctc/align.h"
@@ -21,47 +21,48 @@ namespace {
 // A copy of memory where a call is to find it. What cannot be had is a code other than 0.
 class Placed {
  public:
-  Placed(Where where, void* host, size_t bytes)
-      : where_(where), host_(host), bytes_(static_cast<int64_t>(bytes)) {
+  Placed(Where where, std::vector<char>* memory) : where_(where), memory_(*memory) {
     if (where == Where::host) {
-      data_ = host;
+      data_ = memory_.data();
     } else if (where == Where::pinned) {
-      code = emulated().allocatePinned(bytes_, &data_);
-      if (code == 0) std::memcpy(data_, host, bytes);
+      code = emulated().allocatePinned(bytes(), &data_);
+      if (code == 0) std::copy(memory_.begin(), memory_.end(), static_cast<char*>(data_));
     } else {
-      code = emulated().allocate(0, bytes_, &data_);
-      if (code == 0) code = emulated().upload(0, data_, host, bytes_);
+      code = emulated().allocate(0, bytes(), &data_);
+      if (code == 0) code = emulated().upload(0, data_, memory_.data(), bytes());
     }
   }
   Placed(const Placed&) = delete;
   Placed& operator=(const Placed&) = delete;
   ~Placed() {
-    if (data_ == nullptr || data_ == host_) return;
+    if (data_ == nullptr) return;
     if (where_ == Where::pinned) emulated().releasePinned(data_);
     if (where_ == Where::device) emulated().release(0, data_);
   }
 
   void* data() const { return data_; }
   int32_t bringBack() const {
-    if (data_ == host_) return 0;
-    if (where_ == Where::device) return emulated().download(0, host_, data_, bytes_);
-    std::memcpy(host_, data_, static_cast<size_t>(bytes_));
+    if (where_ == Where::device) return emulated().download(0, memory_.data(), data_, bytes());
+    if (where_ == Where::pinned) {
+      std::copy_n(static_cast<const char*>(data_), memory_.size(), memory_.begin());
+    }
     return 0;
   }
 
   int32_t code = 0;
 
  private:
+  int64_t bytes() const { return static_cast<int64_t>(memory_.size()); }
+
   const Where where_;
-  void* const host_;
-  const int64_t bytes_;
+  std::vector<char>& memory_;
   void* data_ = nullptr;
 };
 
 // A call of the emulated backend with the case's input where it is to be.
 template <class Problem, class Function>
 int32_t onDevice(Problem& problem, Laid& laid, Where where, Function function) {
-  const Placed input(where, laid.memory.data(), laid.memory.size());
+  const Placed input(where, &laid.memory);
   if (input.code != 0) return input.code;
   problem.input.data = input.data();
   return function(0, &problem, Placement{where == Where::device ? 1 : 0, 0});
@@ -315,7 +316,7 @@ Answer findOnDevice(Call call, const Case& given, Where where) {
     case Call::loss:
     case Call::lossAlone:
       return lossWith(c, laid, &gradient, [&](LossProblem& p) {
-        const Placed out(gradient.empty() ? Where::host : where, p.gradient.data, gradient.size());
+        const Placed out(gradient.empty() ? Where::host : where, &gradient);
         if (out.code != 0) return out.code;
         p.gradient.data = out.data();
         const int32_t code = onDevice(p, laid, where, [&](int32_t device, auto* problem, auto at) {
