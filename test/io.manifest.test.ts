@@ -58,7 +58,12 @@ describe('JSONL manifest', () => {
     ['{"id": "a", "frames": 3}', 'a', 'bad-row', /^no "text"$/],
     ['{"id": "a", "text": null, "frames": 3}', 'a', 'bad-row', /^"text" is null, not text$/],
     ['{"id": "a", "text": 12, "frames": 3}', 'a', 'bad-row', /^"text" is 12, not text$/],
-    ['{"id": ["a"], "text": "x", "frames": 3}', 'line-2', 'bad-row', /^"id" is a list, not a name$/],
+    [
+      '{"id": ["a"], "text": "x", "frames": 3}',
+      'line-2',
+      'bad-row',
+      /^"id" is a list, not a name$/,
+    ],
     ['{"id": "", "text": "x", "frames": 3}', 'line-2', 'bad-row', /^"id" is "", not a name$/],
     ['{"id": "a", "text": "x", "frames": -1}', 'a', 'bad-row', /^"frames" is -1, not a count/],
     ['{"id": "a", "text": "x", "frames": 2.5}', 'a', 'bad-row', /^"frames" is 2\.5, not a count/],
