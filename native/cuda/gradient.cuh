@@ -97,7 +97,8 @@ __global__ void __launch_bounds__(gradientThreads)
     gradientKernel(const __grid_constant__ Batch<R> b, int32_t back) {
   const Utterance u = b.utterances[blockIdx.y];
   if (u.frames == 0 || back >= u.blocks) return;
-  if (b.outcomes[blockIdx.y].status != static_cast<int32_t>(Status::ok)) {
+  // Nothing times 0 is 0, Infinity too: log-probabilities of any size have such exponentials.
+  if (b.outcomes[blockIdx.y].status != static_cast<int32_t>(Status::ok) || u.scale == 0) {
     if (back == 0) clearFrames<R, T>(b, u);
     return;
   }

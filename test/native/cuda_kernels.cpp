@@ -170,6 +170,22 @@ TEST(cuda_agrees_on_extreme_numbers) {
   checkAll(peaky, "peaky");
 }
 
+// Also where an exponential is Infinity, as those of log-probabilities of any size may be.
+TEST(cuda_writes_no_gradient_of_weight_0) {
+  for (const DType dtype : {DType::float32, DType::float64, DType::float16}) {
+    Case c = randomCase(9, 2, 6, 3, 61);
+    c.dtype = dtype;
+    c.kind = Input::logProbs;
+    c.gradientOf = GradientOf::softmax;
+    c.scales = {0, 1};
+    c.at(2, 0, c.targets[0][1]) = 800;
+    c.at(3, 0, 5) = 800;
+    const Answer found = findOnDevice(Call::loss, c);
+    for (const double g : found.utterances[0].gradient) CHECK(g == 0);
+    checkAgrees(Call::loss, c, "weight 0");
+  }
+}
+
 TEST(cuda_keeps_its_bits_in_any_batch_mapping_and_order) {
   const Turned turned;
   Case c = randomCase(90, 6, 33, 50, 21);
