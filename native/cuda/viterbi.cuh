@@ -30,10 +30,11 @@ namespace cuda {
 constexpr int stepFrames = 8;  // in a word of steps
 constexpr int windowWords = warpSize32 / stepFrames;
 
-// Frames of the range in which one of the lanes from `low` to `high` can be on a path.
+// Frames of the range in which one of the lanes from `low` to `high` can be on a path, and the one
+// after, before which the lane on the right still asks for the last label.
 CTC_INLINE Range usefulFrames(const Sequence& u, int32_t low, int32_t high, Range range) {
   const int32_t after = max(u.labels - 1 - high, 0);
-  return {max(range.from, low), min(range.to, u.frames - after)};
+  return {max(range.from, low), min(range.to, u.frames - after + 1)};
 }
 
 // A tile in the registers of a warp.

@@ -117,8 +117,14 @@ Case Case::tied() const {
   return c;
 }
 
-Case tightCase(int64_t spare, int64_t C, int64_t L, uint64_t seed) {
-  const std::vector<int32_t> target = randomCase(L, 1, C, L, seed).targets[0];
+Case tightCase(int64_t spare, int64_t C, int64_t L, uint64_t seed, bool repeats) {
+  const Case model = randomCase(L, 1, C, L, seed);
+  std::vector<int32_t> target = model.targets[0];
+  for (size_t i = 1; i < target.size() && !repeats; ++i) {
+    while (target[i] == target[i - 1] || target[i] == model.blank) {
+      target[i] = (target[i] + 1) % static_cast<int32_t>(C);
+    }
+  }
   Case c = randomCase(framesNeeded(target.data(), L) + spare, 1, C, L, seed);
   c.targets[0] = target;
   return c;

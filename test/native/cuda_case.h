@@ -52,7 +52,7 @@ struct Case {
 // first of L exactly.
 Case randomCase(int64_t T, int64_t N, int64_t C, int64_t L, uint64_t seed, double spread = 3);
 // One utterance of as many frames as its L labels need, and some to spare.
-Case tightCase(int64_t spare, int64_t C, int64_t L, uint64_t seed);
+Case tightCase(int64_t spare, int64_t C, int64_t L, uint64_t seed, bool repeats);
 // Utterances of every status, for many reasons.
 Case statusCase(DType dtype, Input kind);
 // Peaky and confident outputs, and offsets that cost digits.

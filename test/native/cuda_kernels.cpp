@@ -81,14 +81,19 @@ TEST(cuda_agrees_with_few_frames_to_spare) {
       for (const int64_t spare : {0, 1, 16, 17, 40}) {
         cuda::tuning.pairs = pairs;
         cuda::tuning.warps = warps;
-        cuda::tuning.blockFrames = spare % 2 == 0 ? 32 : 0;
+        cuda::tuning.blockFrames = spare % 2 == 1 ? 0 : spare == 40 ? 32 : 64;
         const auto seed = static_cast<uint64_t>(labels * 3 + spare);
         emulation::options.seed = seed;
-        emulated().trim();
-        checkLattices(tightCase(spare, 9, labels, seed),
-                      std::to_string(pairs) + " pairs, " + std::to_string(warps) + " warps, " +
-                          std::to_string(labels) + " labels, " + std::to_string(spare) +
-                          " frames to spare");
+        const std::string what = std::to_string(pairs) + " pairs, " + std::to_string(warps) +
+                                 " warps, " + std::to_string(labels) + " labels, " +
+                                 std::to_string(spare) + " frames to spare";
+        for (const bool repeats : {false, true}) {
+          const Case c = tightCase(spare, 9, labels, seed, repeats);
+          for (const Call call : {Call::loss, Call::align}) {
+            emulated().trim();
+            checkAgrees(call, c.tied(), what);
+          }
+        }
       }
     }
   }
