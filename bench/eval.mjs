@@ -202,7 +202,15 @@ function memory() {
   console.log('utterances  seconds  MB resident at most');
   for (let utterances = 1000; utterances <= Number(options.most); utterances *= 10) {
     const files = generate({ T: 20, C: 16, L: 5 }, utterances, 'memory');
-    const probe = `process.on('exit', () => process.stderr.write(String(process.resourceUsage().maxRSS)));`;
+    // Not resourceUsage().maxRSS where there is something else: on Linux it counts the parent's memory, too.
+    const probe = `import { readFileSync } from 'node:fs';
+      process.on('exit', () => {
+        let own;
+        try {
+          own = /VmHWM:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'latin1'))[1];
+        } catch {}
+        process.stderr.write(String(own ?? process.resourceUsage().maxRSS));
+      });`;
     const began = performance.now();
     const { stderr } = spawnSync(
       process.execPath,
