@@ -65,7 +65,7 @@ class Batch {
       });
     };
     parallelFor(threads, halves + static_cast<int64_t>(whole.size()), first);
-    if (halves > 0) {
+    if (halves > 0 && !failed_) {
       for (Split& s : splits) s.meeting = s.kernel->meet();
       const auto second = [&](int64_t task, int) {
         guarded([&] {

@@ -42,8 +42,10 @@ class Sweep final : public UtteranceKernel {
     const Real lowest = std::min(head.lowest, tail.lowest);
     const bool exact =
         -lowest <= frameRange && -lowest * static_cast<Real>(u_.problem.frames) <= exponentRange;
-    if (head.nonfinite || tail.nonfinite || !exact) {
-      meeting.needsWide = sizeof(Real) == 4;
+    // A call that was cancelled on the way inward has no rows here; nobody looks at its results.
+    const bool cancelled = u_.cancelled();
+    if (cancelled || head.nonfinite || tail.nonfinite || !exact) {
+      meeting.needsWide = sizeof(Real) == 4 && !cancelled;
       meeting.status = Status::nonfinite;
       meeting.loss = std::numeric_limits<double>::quiet_NaN();
       return meeting;
