@@ -6,12 +6,15 @@ export interface EditCounts {
   substitutions: number;
 }
 
-// Two numbers are kept for each 32 rows of a column: 128 KiB for the largest table.
+// Two numbers are kept for each 32 rows of a column, 128 KiB for the largest table, and one for each 32 rows and
+// unit, 256 KiB.
 const mostKept = 2 ** 14;
+const mostMasks = 2 ** 16;
 
-/** Whether a table of n rows and m columns is small enough for `countByBits`. */
-export function fitsBits(n: number, m: number): boolean {
-  return Math.ceil(n / 32) * m <= mostKept;
+/** Whether a table of n rows, of `units` different ones, and m columns is small enough for `countByBits`. */
+export function fitsBits(n: number, m: number, units: number): boolean {
+  const words = Math.ceil(n / 32);
+  return words * m <= mostKept && words * (units + 1) <= mostMasks;
 }
 
 // Memory that grows and is used again: small typed arrays are costly to allocate and to collect.

@@ -276,7 +276,9 @@ function count(reference: ArrayLike<Unit>, hypothesis: ArrayLike<Unit>): ErrorCo
     substitutions = 1;
   } else if (n > 0 && m > 0) {
     const { a, b, units } = numberUnits(reference, n, hypothesis, m, start);
-    const found = fitsBits(n, m) ? countByBits(a, n, b, m, units) : runBands(a, n, b, m, false);
+    const found = fitsBits(n, m, units)
+      ? countByBits(a, n, b, m, units)
+      : runBands(a, n, b, m, false);
     errors = found.errors;
     substitutions = found.substitutions;
   }

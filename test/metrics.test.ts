@@ -142,6 +142,12 @@ describe('errorRate', () => {
     }
   });
 
+  it('counts few units in a long reference whose units are all different', () => {
+    const reference = Int32Array.from({ length: 100_000 }, (_, i) => i + 1);
+    const { substitutions, deletions, insertions, hits } = errorRate(reference, [7, 90_000, 5]);
+    assert.deepEqual([substitutions, deletions, insertions, hits], [1, 99_997, 0, 2]);
+  });
+
   it('counts where the lengths are beyond what is counted by bits', () => {
     const random = seeded(85);
     const a = Array.from({ length: 1500 }, () => 'abc'[Math.floor(random() * 3)]!);
