@@ -153,11 +153,11 @@ export function finishLoss(
   const { options, plan } = call;
   const utterances = plan.tensor.utterances;
   const losses = new Float64Array(utterances);
-  const status: Status[] = [];
+  const status = new Array<Status>(utterances);
   for (let n = 0; n < utterances; n++) {
     losses[n] = results[at + n] as number;
     const word = STATUSES[results[at + utterances + n] as number] as Status;
-    status.push(word);
+    status[n] = word;
     if (word === 'infeasible') {
       if (options.infeasible === 'throw') throw noPath(call, n);
       if (options.infeasible === 'zero') losses[n] = 0;

@@ -101,6 +101,7 @@ export function resultsAt(utterances: number): number {
 // Plans of loss calls, each over and read before the next one is packed. Memory that C++ can see lies
 // outside of V8's heap: to make and to collect it takes longer than to compute a small call.
 let kept = new Float64Array(1024);
+let keptLabels = new Int32Array(kept.buffer);
 const MOST_KEPT = 1 << 16;
 
 /** All numbers of a loss call in one array: crossing into C++ costs by the argument. */
@@ -108,12 +109,14 @@ export function packLoss(plan: LossPlan, labels: Int32Array, memory?: JobMemory)
   const begin = resultsAt(plan.tensor.utterances) + 2 * plan.tensor.utterances;
   const length = begin + Math.ceil(labels.length / 2);
   let packed = kept;
+  let packedLabels = keptLabels;
   if (packed.length < length) {
     packed = new Float64Array(2 * length);
-    if (length <= MOST_KEPT) kept = packed;
+    packedLabels = new Int32Array(packed.buffer);
+    if (length <= MOST_KEPT) [kept, keptLabels] = [packed, packedLabels];
   }
   pack(packed, plan, memory);
-  new Int32Array(packed.buffer).set(labels, 2 * begin);
+  packedLabels.set(labels, 2 * begin);
   return packed;
 }
 

@@ -18,19 +18,19 @@ export function resolvePlace(device: unknown, input: unknown, gradient?: unknown
   const holder = from ?? to;
   const number =
     device === undefined && holder !== undefined ? holder.device : resolveDevice(device, true);
-  for (const [name, source] of [
-    ['input', from],
-    ['gradient', to],
-  ] as const) {
-    if (source === undefined || source.device === number) continue;
-    const asked = device === undefined ? `'cuda:${number}'` : show(device);
-    const where = number === CPU ? `${asked}, the CPU` : asked;
-    throw rangeError(
-      'ERR_CTC_INVALID_ARG_VALUE',
-      `${name} is in the memory of 'cuda:${source.device}', but device is ${where}`,
-    );
-  }
+  if (from !== undefined) checkDevice('input', from, number, device);
+  if (to !== undefined) checkDevice('gradient', to, number, device);
   return { device: number, input: from, gradient: to };
+}
+
+function checkDevice(name: string, source: DeviceSource, number: number, device: unknown): void {
+  if (source.device === number) return;
+  const asked = device === undefined ? `'cuda:${number}'` : show(device);
+  const where = number === CPU ? `${asked}, the CPU` : asked;
+  throw rangeError(
+    'ERR_CTC_INVALID_ARG_VALUE',
+    `${name} is in the memory of 'cuda:${source.device}', but device is ${where}`,
+  );
 }
 
 /** Checks that a gradient of `tensor` fits into a DeviceTensor. */

@@ -146,7 +146,7 @@ function ragged(
       `targets has ${rows.length} rows; the batch has ${utterances} utterances`,
     );
   }
-  const sources: IntegerSource[] = [];
+  const sources = new Array<IntegerSource>(utterances);
   for (let n = 0; n < utterances; n++) {
     const source = integerSource(rows[n], `targets[${n}]`);
     if (source === undefined) {
@@ -155,7 +155,7 @@ function ragged(
         `targets[${n}] must be the labels of utterance ${n} (${INTEGER_ARRAY}), not ${show(rows[n])}`,
       );
     }
-    sources.push(source);
+    sources[n] = source;
   }
   const lengths =
     targetLengths === undefined

@@ -318,7 +318,8 @@ function integers(value: unknown, name: string): number[] {
   if (count > 8) {
     throw rangeError('ERR_CTC_INVALID_SHAPE', `${name} has ${count} entries`);
   }
-  const copy: number[] = [];
+  // A list that grows would take room for 17 at its first entry.
+  const copy = new Array<number>(count);
   for (let i = 0; i < count; i++) {
     const entry = source[i];
     const number = typeof entry === 'bigint' ? Number(entry) : entry;
@@ -331,7 +332,7 @@ function integers(value: unknown, name: string): number[] {
     if (!Number.isSafeInteger(number)) {
       throw rangeError('ERR_CTC_INVALID_SHAPE', `${name}[${i}] is ${number}, not an integer`);
     }
-    copy.push(number);
+    copy[i] = number;
   }
   return copy;
 }
