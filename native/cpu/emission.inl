@@ -52,8 +52,8 @@ struct Emitter {
   static constexpr int W = S::W;
   static constexpr Real inf = std::numeric_limits<Real>::infinity();
 
-  // Slot inputs of a frame, a vector at a time; -Infinity beyond the last one. Copies what it needs
-  // of the slots, so that a loop that writes numbers need not look there again.
+  // Slot inputs of a frame, a vector at a time. Copies what it needs of the slots, so that a loop
+  // that writes numbers need not look there again.
   struct Inputs {
     bool everyClass;
     int32_t count, end;
@@ -61,10 +61,11 @@ struct Emitter {
     const T* row;
     const Real* gathered;
 
-    CTC_INLINE V at(int32_t k) const {
+    // Lanes beyond the last slot: `fill`, or the first slot's number where they were gathered.
+    CTC_INLINE V at(int32_t k, Real fill) const {
       if (!everyClass) return S::load(gathered + k);
       const int32_t rest = count - k;
-      return rest >= W ? E::load(row + k) : E::loadPartial(row + k, rest, -inf);
+      return rest >= W ? E::load(row + k) : E::loadPartial(row + k, rest, fill);
     }
   };
 
@@ -72,62 +73,36 @@ struct Emitter {
     if (!slots.everyClass) {
       int32_t k = 0;
       for (; k < slots.count; ++k) gathered[k] = E::get(row + slots.classOf[k]);
-      for (; k < slots.end; ++k) gathered[k] = -inf;
+      for (; k < slots.end; ++k) gathered[k] = gathered[0];
     }
     return {slots.everyClass, slots.count, slots.end, slots.used, row, gathered};
   }
 
   static CTC_INLINE Real maximum(const Inputs inputs) {
-    V most = inputs.at(0);
-    for (int32_t k = W; k < inputs.end; k += W) most = S::max(most, inputs.at(k));
+    V most = inputs.at(0, -inf);
+    for (int32_t k = W; k < inputs.end; k += W) most = S::max(most, inputs.at(k, -inf));
     return S::maxOf(most);
   }
 
   static bool allBelowInfinity(const Inputs inputs) {
     bool fine = true;
     for (int32_t k = 0; k < inputs.end; k += W) {
-      fine = fine && S::all(S::less(inputs.at(k), S::set(inf)));
+      fine = fine && S::all(S::less(inputs.at(k, -inf), S::set(inf)));
     }
     return fine;
   }
 
-  // exp(x - ref) of every slot, into an entry of the emissions. First: also returns their sum, and
-  // `lowest` follows the least exponent of a used slot.
+  // exp(x - ref) of every slot, into an entry of the emissions. First: also returns their sum,
+  // where slots are classes, and `lowest` follows the least exponent of a used slot, unless none is
+  // further than `reach` from ref: then there is no mask either, and a third less work.
   template <bool First>
-  static CTC_INLINE double split(const Inputs inputs, Real ref, const Emissions<S>& emissions,
-                                 int64_t entry, V* lowest) {
-    const V r = S::set(ref), zero = S::set(Real(0)), one = S::set(Real(1));
-    const V zeroE = S::set(X::zeroExponent);
-    Real* const tableM = emissions.mantissas(entry);
-    Real* const tableE = emissions.exponents(entry);
-    V rest = zero, least = zero;
-    int ones = 0;
-    for (int32_t k = 0; k < inputs.end; k += W) {
-      const V x = inputs.at(k);
-      // x - ref with what the rounding took away (Knuth's two-sum): with logits of 1e4 the digits
-      // lost here would be the posteriors' third.
-      const V d = S::sub(x, r);
-      const V back = S::sub(d, x);
-      const V low = S::sub(S::sub(x, S::sub(d, back)), S::add(r, back));
-      V exponent;
-      V m = Exp<S>::polynomial(Exp<S>::reduced(d, low, exponent));
-      // Exponents beyond 1e290 could not be added up over the frames; no path could pay for one.
-      const auto masked =
-          sizeof(Real) == 8 ? S::less(d, S::set(Real(-1e290))) : S::equal(x, S::set(-inf));
-      m = S::select(masked, one, m);
-      const V e = S::select(masked, zeroE, exponent);
-      if (First) {
-        const V relevant = S::select(S::loadMask(inputs.used + k), exponent, zero);
-        least = S::min(least, S::select(masked, zero, relevant));
-        const auto top = S::equal(d, zero);
-        ones += S::count(top);
-        rest = S::addUnless(top, rest, S::scale(m, e));
-      }
-      S::store(tableM + k, m);
-      S::store(tableE + k, e);
-    }
-    if (First) *lowest = S::min(*lowest, least);
-    return First ? ones + static_cast<double>(S::sum(rest)) : 0;
+  static CTC_INLINE double split(const Inputs inputs, Real ref, Real reach,
+                                 const Emissions<S>& emissions, int64_t entry, V* lowest) {
+    V least = S::set(ref);
+    const double sum = splitAs<First, true>(inputs, ref, emissions, entry, &least);
+    // False for NaN, which is +Infinity or masks alone.
+    if (ref - S::minOf(least) <= reach) return sum;
+    return splitFar<First>(inputs, ref, emissions, entry, lowest);
   }
 
   // An entry as the lattice wants it, for the lanes of the band.
@@ -149,5 +124,58 @@ struct Emitter {
     }
     return {tableM[slots.blank], tableE[slots.blank], tableM,         tableE,
             slots.ofLane,        emissions.laneM,     emissions.laneE};
+  }
+
+ private:
+  // Rare: its code is kept apart.
+  template <bool First>
+  static double splitFar(const Inputs inputs, Real ref, const Emissions<S>& emissions,
+                         int64_t entry, V* lowest) {
+    return splitAs<First, false>(inputs, ref, emissions, entry, lowest);
+  }
+
+  // `least` follows the inputs if Near, else the exponents of used slots.
+  template <bool First, bool Near>
+  static CTC_INLINE double splitAs(const Inputs inputs, Real ref, const Emissions<S>& emissions,
+                                   int64_t entry, V* least) {
+    const V r = S::set(ref), zero = S::set(Real(0)), one = S::set(Real(1));
+    const V zeroE = S::set(X::zeroExponent);
+    Real* const tableM = emissions.mantissas(entry);
+    Real* const tableE = emissions.exponents(entry);
+    V rest = zero, low = First || Near ? *least : zero;
+    int ones = 0;
+    for (int32_t k = 0; k < inputs.end; k += W) {
+      const V x = inputs.at(k, ref);
+      // x - ref with what the rounding took away (Knuth's two-sum): with logits of 1e4 the digits
+      // lost here would be the posteriors' third.
+      const V d = S::sub(x, r);
+      const V back = S::sub(d, x);
+      const V lost = S::sub(S::sub(x, S::sub(d, back)), S::add(r, back));
+      V e;
+      V m = Exp<S>::polynomial(Exp<S>::reduced(d, lost, e));
+      if (Near) {
+        low = S::min(low, x);
+      } else {
+        // Exponents beyond 1e290 could not be added up over the frames; no path could pay for one.
+        const auto masked =
+            sizeof(Real) == 8 ? S::less(d, S::set(Real(-1e290))) : S::equal(x, S::set(-inf));
+        if (First) {
+          const V relevant = S::select(S::loadMask(inputs.used + k), e, zero);
+          low = S::min(low, S::select(masked, zero, relevant));
+        }
+        m = S::select(masked, one, m);
+        e = S::select(masked, zeroE, e);
+      }
+      if (First) {
+        const auto top = S::equal(d, zero);
+        ones += S::count(top);
+        rest = S::addUnless(top, rest, S::scale(m, e));
+      }
+      S::store(tableM + k, m);
+      S::store(tableE + k, e);
+    }
+    if (First || Near) *least = low;
+    // Lanes beyond the last class counted as maxima.
+    return First ? ones - (inputs.end - inputs.count) + static_cast<double>(S::sum(rest)) : 0;
   }
 };

@@ -91,33 +91,35 @@ class Sweep final : public UtteranceKernel {
     V lowest;
   };
 
+  // What is known of the input's rows, so that a loop over frames has but one kind's code.
+  enum class Kind { fewClasses, manyClasses, logProbs };
+
   // First sight of frame t: its reference and norm, and its emissions; of many classes the gradient
   // too, but for the posteriors.
-  template <int Table>
+  template <int Table, Kind Of>
   CTC_INLINE void lookFirst(Inward& c, int64_t t, int64_t next, int64_t entry) {
     using Emit = Emitter<S, E, Table>;
     Part& h = *c.h;
     const T* const row = u_.rowAt(h, t);
+    const int64_t classes = u_.problem.classes;
     const auto inputs = Emit::inputs(row, u_.slots, h.emissions.inputs);
     Real ref;
-    double sum = 0;
-    if (u_.slots.everyClass) {
-      ref = Emit::maximum(inputs);
-      sum = Emit::template split<true>(inputs, ref, h.emissions, entry, &c.lowest);
-    } else if (u_.logits()) {
-      const int64_t classes = u_.problem.classes;
+    double sum = 1;
+    if (Of == Kind::manyClasses) {
       ref = Row::maximum(row, classes);
       sum = Row::sumExp(row, classes, ref, h.group.scratch, u_.rowStart(next));
-      Emit::template split<true>(inputs, ref, h.emissions, entry, &c.lowest);
     } else {
       ref = Emit::maximum(inputs);
+    }
+    if (Of == Kind::logProbs) {
       const bool masked = ref == -Row::inf;
       if (masked || !Emit::allBelowInfinity(inputs)) h.nonfinite = true;
       if (masked) ref = 0;
       h.logNorm -= static_cast<double>(ref);
-      Emit::template split<true>(inputs, ref, h.emissions, entry, &c.lowest);
-      sum = 1;
     }
+    const double all =
+        Emit::template split<true>(inputs, ref, u_.reach(), h.emissions, entry, &c.lowest);
+    if (Of == Kind::fewClasses) sum = all;
     if (u_.reference != nullptr) u_.reference[t] = ref;
     // The maximum alone contributes 1: less, or NaN, means that there is none.
     if (!(sum >= 1 && sum < std::numeric_limits<double>::infinity())) {
@@ -126,8 +128,8 @@ class Sweep final : public UtteranceKernel {
     }
     const Real inverse = static_cast<Real>(1 / sum);
     if (u_.inverse != nullptr) u_.inverse[t] = inverse;
-    if (u_.early()) {
-      Row::write(u_.gradientRow(t), h.group.scratch, u_.problem.classes,
+    if (Of == Kind::manyClasses && u_.gradient()) {
+      Row::write(u_.gradientRow(t), h.group.scratch, classes,
                  inverse * static_cast<Real>(u_.problem.gradientScale), u_.problem.streaming);
     }
     c.product *= sum;  // each in [1, C]
@@ -138,12 +140,18 @@ class Sweep final : public UtteranceKernel {
   }
 
   // The same of the next `count` frames.
-  template <int Table>
-  void lookAhead(Inward& c, int64_t count) {
+  template <int Table, Kind Of>
+  void lookAheadAt(Inward& c, int64_t count) {
     for (int64_t i = 0; i < count; ++i) {
       const int64_t t = u_.frameAt(*c.h, c.j + i);
-      lookFirst<Table>(c, t, c.h->forward ? t + 1 : t - 1, c.k + i);
+      lookFirst<Table, Of>(c, t, c.h->forward ? t + 1 : t - 1, c.k + i);
     }
+  }
+  template <int Table>
+  void lookAhead(Inward& c, int64_t count) {
+    if (u_.slots.everyClass) return lookAheadAt<Table, Kind::fewClasses>(c, count);
+    if (u_.logits()) return lookAheadAt<Table, Kind::manyClasses>(c, count);
+    lookAheadAt<Table, Kind::logProbs>(c, count);
   }
 
   // One frame of a half's own recursion, emission and target being those of place k in the block.
@@ -240,7 +248,8 @@ class Sweep final : public UtteranceKernel {
       for (int64_t i = 0; i < ready; ++i) {
         const int64_t t = u_.frameAt(h, j + i);
         const auto inputs = Emit::inputs(u_.rowAt(h, t), u_.slots, h.emissions.inputs);
-        Emit::template split<false>(inputs, u_.reference[t], h.emissions, j + i - begin, nullptr);
+        Emit::template split<false>(inputs, u_.reference[t], u_.reach(), h.emissions, j + i - begin,
+                                    nullptr);
       }
       for (int64_t i = 0; i < ready; ++i, ++j) {
         const int64_t k = j - begin;

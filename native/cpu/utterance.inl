@@ -81,6 +81,9 @@ class Utterance {
   // Many classes, whose softmax is the gradient but at the slots: written once, at first sight.
   bool early() const { return logits() && gradient() && !slots.everyClass; }
   int64_t row() const { return int64_t{4} * lanes; }
+  // How far below its reference an emission may lie without a look at its exponent: so near that
+  // those of all frames add up exactly. Negative where there are too many frames for it.
+  Real reach() const { return problem.frames <= 1 << 15 ? Real(64) : Real(-1); }
 
   // Lane i can be reached by frame t if i <= t, and can still reach the end if L - 1 - i frames or
   // more are left after it. Frames -1 and T stand for the starts of the recursions.
