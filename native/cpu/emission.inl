@@ -42,8 +42,7 @@ struct Emissions {
   Real* exponents(int64_t entry) const { return tableE + entry * padded; }
 };
 
-// Table: vectors of the lookup table, as a constant where it fits into registers, else 0.
-template <class S, class E, int Table>
+template <class S, class E>
 struct Emitter {
   using Real = typename S::Real;
   using V = typename S::V;
@@ -105,7 +104,9 @@ struct Emitter {
     return splitFar<First>(inputs, ref, emissions, entry, lowest);
   }
 
-  // An entry as the lattice wants it, for the lanes of the band.
+  // An entry as the lattice wants it, for the lanes of the band. Table: vectors of the lookup
+  // table, as a constant where it fits into registers, else 0.
+  template <int Table>
   static CTC_INLINE typename Lattice<S>::Emission at(const Slots<Real>& slots,
                                                      const Emissions<S>& emissions, int64_t entry,
                                                      Band band) {

@@ -67,8 +67,9 @@ struct Lattice {
   // From the row `source` (valid inside `from`) to `target`, one frame on. With Cross, also the
   // posteriors of the new frame. Emit = false leaves the emission out.
   template <bool Forward, int Table, bool Cross, bool Emit>
-  static void step(const Real* source, Band from, Real* target, Band to, const Real* skip,
-                   const Emission& emission, bool renormalise, Crossing* crossing) {
+  static CTC_INLINE void step(const Real* source, Band from, Real* target, Band to,
+                              const Real* skip, const Emission& emission, bool renormalise,
+                              Crossing* crossing) {
     Number carry = X::zero();
     V blanks = S::set(Real(0)), labels = blanks;
     const Number blankEmission = {S::set(emission.blankM), S::set(emission.blankE)};

@@ -12,6 +12,7 @@ class Sweep final : public UtteranceKernel {
   using L = Lattice<S>;
   using Part = Half<S, E>;
   using Row = Rows<S, E>;
+  using Emit = Emitter<S, E>;
   using Gradient = GradientRows<S, E>;
   static constexpr int W = S::W;
   static constexpr int64_t run = Emissions<S>::run;
@@ -96,9 +97,8 @@ class Sweep final : public UtteranceKernel {
 
   // First sight of frame t: its reference and norm, and its emissions; of many classes the gradient
   // too, but for the posteriors.
-  template <int Table, Kind Of>
+  template <Kind Of>
   CTC_INLINE void lookFirst(Inward& c, int64_t t, int64_t next, int64_t entry) {
-    using Emit = Emitter<S, E, Table>;
     Part& h = *c.h;
     const T* const row = u_.rowAt(h, t);
     const int64_t classes = u_.problem.classes;
@@ -140,25 +140,33 @@ class Sweep final : public UtteranceKernel {
   }
 
   // The same of the next `count` frames.
-  template <int Table, Kind Of>
+  template <Kind Of>
   void lookAheadAt(Inward& c, int64_t count) {
     for (int64_t i = 0; i < count; ++i) {
       const int64_t t = u_.frameAt(*c.h, c.j + i);
-      lookFirst<Table, Of>(c, t, c.h->forward ? t + 1 : t - 1, c.k + i);
+      lookFirst<Of>(c, t, c.h->forward ? t + 1 : t - 1, c.k + i);
     }
   }
-  template <int Table>
   void lookAhead(Inward& c, int64_t count) {
-    if (u_.slots.everyClass) return lookAheadAt<Table, Kind::fewClasses>(c, count);
-    if (u_.logits()) return lookAheadAt<Table, Kind::manyClasses>(c, count);
-    lookAheadAt<Table, Kind::logProbs>(c, count);
+    if (u_.slots.everyClass) return lookAheadAt<Kind::fewClasses>(c, count);
+    if (u_.logits()) return lookAheadAt<Kind::manyClasses>(c, count);
+    lookAheadAt<Kind::logProbs>(c, count);
+  }
+
+  // Emissions of `count` frames from j on, whose references are known, into the entries from k on.
+  void lookAgain(Part& h, int64_t j, int64_t count, int64_t k) {
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t t = u_.frameAt(h, j + i);
+      const auto inputs = Emit::inputs(u_.rowAt(h, t), u_.slots, h.emissions.inputs);
+      Emit::template split<false>(inputs, u_.reference[t], u_.reach(), h.emissions, k + i, nullptr);
+    }
   }
 
   // One frame of a half's own recursion, emission and target being those of place k in the block.
   template <int Table>
   CTC_INLINE void advance(Part& h, int64_t j, int64_t k, const Real* source, Band from,
                           Real* target, Band to) {
-    const auto emission = Emitter<S, E, Table>::at(u_.slots, h.emissions, k, to);
+    const auto emission = Emit::template at<Table>(u_.slots, h.emissions, k, to);
     const bool renormalise = (j & 7) == 7;
     if (h.forward) {
       L::template step<true, Table, false, true>(source, from, target, to, u_.skip, emission,
@@ -204,7 +212,7 @@ class Sweep final : public UtteranceKernel {
         Inward& cursor = cursors[c];
         const Part& h = *cursor.h;
         ready[c] = std::min({run, h.count - cursor.j, h.blockFrames - cursor.k});
-        lookAhead<Table>(cursor, ready[c]);
+        lookAhead(cursor, ready[c]);
         left = left || cursor.j + ready[c] < h.count;
       }
       for (int64_t i = 0; i < run; ++i) {
@@ -240,17 +248,11 @@ class Sweep final : public UtteranceKernel {
   // The kept rows and emissions of a block that inward() has overwritten since.
   template <int Table>
   void recompute(Part& h, int64_t begin, int64_t end) {
-    using Emit = Emitter<S, E, Table>;
     const Real* source = h.checkpoints + begin / h.blockFrames * u_.row();
     Band from = u_.bandAt(h.forward ? begin - 1 : u_.problem.frames - begin);
     for (int64_t j = begin; j < end;) {
       const int64_t ready = std::min(run, end - j);
-      for (int64_t i = 0; i < ready; ++i) {
-        const int64_t t = u_.frameAt(h, j + i);
-        const auto inputs = Emit::inputs(u_.rowAt(h, t), u_.slots, h.emissions.inputs);
-        Emit::template split<false>(inputs, u_.reference[t], u_.reach(), h.emissions, j + i - begin,
-                                    nullptr);
-      }
+      lookAgain(h, j, ready, j - begin);
       for (int64_t i = 0; i < ready; ++i, ++j) {
         const int64_t k = j - begin;
         Real* const target = h.kept + k * u_.row();
@@ -288,7 +290,7 @@ class Sweep final : public UtteranceKernel {
     const bool renormalise = ((c.before + c.crossed) & 7) == 7;
     c.crossing.kept = h.kept + k * u_.row();
     c.crossing.labelPosterior = h.group.posterior + int64_t{f} * u_.lanes;
-    const auto emission = Emitter<S, E, Table>::at(u_.slots, h.emissions, k, to);
+    const auto emission = Emit::template at<Table>(u_.slots, h.emissions, k, to);
     if (h.forward) {
       L::template step<false, Table, true, true>(c.source, c.from, target, to, u_.skip, emission,
                                                  renormalise, &c.crossing);
