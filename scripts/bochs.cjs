@@ -30,7 +30,7 @@ function run(command, args, options = {}) {
   return done.stdout;
 }
 
-/** What Debian's packages are not there of those that this takes. */
+/** The packages of Debian's that this takes and that are not there. */
 function missingPackages() {
   const onPath = (name) =>
     process.env.PATH.split(path.delimiter).some((folder) => fs.existsSync(path.join(folder, name)));
@@ -52,10 +52,8 @@ function kernelIn(folder) {
   fs.mkdirSync(folder, { recursive: true });
   const work = fs.mkdtempSync(path.join(folder, 'kernel-'));
   try {
-    const [name] = run('apt-cache', ['show', 'linux-image-cloud-amd64']).match(
-      /linux-image-[\d.]+\S*-cloud-amd64/,
-    ) ?? [undefined];
-    if (!name) throw new Problem('apt-cache knows no linux-image-cloud-amd64: apt-get update');
+    const known = run('apt-cache', ['show', 'linux-image-cloud-amd64']);
+    const [name] = known.match(/linux-image-[\d.]+\S*-cloud-amd64/);
     run('apt-get', ['download', name], { cwd: work });
     const [file] = fs.readdirSync(work);
     run('dpkg-deb', ['--extract', file, '.'], { cwd: work });
@@ -111,8 +109,8 @@ function makeImage(work, kernel, command) {
 
   const disc = path.join(work, 'disc');
   fs.mkdirSync(disc);
-  for (const file of [isolinux, ldlinux])
-    fs.copyFileSync(file, path.join(disc, path.basename(file)));
+  fs.copyFileSync(isolinux, path.join(disc, 'isolinux.bin'));
+  fs.copyFileSync(ldlinux, path.join(disc, 'ldlinux.c32'));
   fs.copyFileSync(kernel, path.join(disc, 'vmlinuz'));
   run('sh', ['-c', `find . | cpio --create --format=newc --quiet > ${quoted(disc)}/files`], {
     cwd: files,
@@ -160,15 +158,16 @@ function emulate(work) {
   return new Promise((resolve, reject) => {
     const args = ['-q', '-f', path.join(work, 'bochsrc'), '-rc', path.join(work, 'commands')];
     const child = spawn('bochs', args, { cwd: work, stdio: 'ignore' });
-    process.once('SIGTERM', () => child.kill('SIGKILL'));
-    const console = path.join(work, 'console');
+    const stop = () => child.kill('SIGKILL');
+    process.once('SIGINT', stop).once('SIGTERM', stop);
+    const file = path.join(work, 'console');
     let text = '';
     const look = () => {
-      if (!fs.existsSync(console)) return;
-      const now = fs.readFileSync(console, 'utf8').replaceAll('\r', '');
+      if (!fs.existsSync(file)) return;
+      const now = fs.readFileSync(file, 'utf8').replaceAll('\r', '');
       process.stdout.write(now.slice(text.length));
       text = now;
-      if (text.includes('Kernel panic')) child.kill('SIGKILL');
+      if (text.includes('Kernel panic')) stop();
     };
     const timer = setInterval(look, 500);
     child.on('error', reject);
