@@ -1,5 +1,6 @@
 // Every instruction set of this machine, through its table of kernels: the two halves of a phase
 // apart or together, narrow and wide.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -76,6 +77,49 @@ void forEveryIsa(Body body) {
   const IsaList isas = availableIsas();
   CHECK(isas.count >= 1);
   for (int i = 0; i < isas.count; ++i) body(*findKernels(isas.names[i]));
+}
+
+// Whether x lies halfway between two neighbours of a 16-bit type, among its normal or subnormal
+// numbers.
+bool isHalfway(double x, DType dtype) {
+  const bool half = dtype == DType::float16;
+  const double spacing =
+      std::ldexp(1, half ? std::max(std::ilogb(x), -14) - 10 : std::ilogb(x) - 7);
+  const double places = std::fabs(x) / spacing;
+  return places - std::floor(places) == 0.5;
+}
+
+// 16-bit rounding: every finite number comes back from the lattice-free part of a gradient.
+void checkRounding(DType dtype, bool halfway) {
+  int checked = 0;
+  forEveryIsa([&](const Kernels& kernels) {
+    // exp(logProb) - posterior: at classes that the target leaves alone just exp(logProb), which
+    // a scale turns into any number wanted.
+    LossCase c;
+    c.dtype = dtype;
+    c.kind = Input::logProbs;
+    c.gradientOf = GradientOf::softmax;
+    c.frames = 1;
+    c.classes = 40;
+    c.targets = {{}};
+    c.lengths = {1};
+    c.values.assign(40, 0);
+    for (int exponent = -30; exponent <= 14; ++exponent) {
+      for (int step = 0; step < 64; ++step) {
+        const double x = std::ldexp(1 + step / 4096.0 + (step % 3) / 8192.0, exponent);
+        if (isHalfway(x, dtype) != halfway) continue;
+        for (const double sign : {1.0, -1.0}) {
+          c.scales = {sign * x};
+          const Outcome out = runKernel(kernels, c, false, false);
+          CHECK_EQ(out.gradient[7], rounded(sign * x, dtype));
+          CHECK_EQ(out.gradient[39], rounded(sign * x, dtype));
+          CHECK_EQ(out.gradient[0], 0.0);
+          ++checked;
+        }
+      }
+    }
+  });
+  CHECK(checked >= 90);
 }
 
 }  // namespace
@@ -169,33 +213,11 @@ TEST(kernels_of_every_isa_keep_classes_far_below_the_maximum) {
   });
 }
 
-// 16-bit rounding: every finite number comes back from the lattice-free part of a gradient.
-TEST(kernels_of_every_isa_round_16_bits_to_nearest_even) {
-  forEveryIsa([&](const Kernels& kernels) {
-    for (const DType dtype : {DType::float16, DType::bfloat16}) {
-      // exp(logProb) - posterior: at classes that the target leaves alone just exp(logProb), which
-      // a scale turns into any number wanted.
-      LossCase c;
-      c.dtype = dtype;
-      c.kind = Input::logProbs;
-      c.gradientOf = GradientOf::softmax;
-      c.frames = 1;
-      c.classes = 40;
-      c.targets = {{}};
-      c.lengths = {1};
-      c.values.assign(40, 0);
-      for (int exponent = -30; exponent <= 14; ++exponent) {
-        for (int step = 0; step < 64; ++step) {
-          const double x = std::ldexp(1 + step / 4096.0 + (step % 3) / 8192.0, exponent);
-          for (const double sign : {1.0, -1.0}) {
-            c.scales = {sign * x};
-            const Outcome out = runKernel(kernels, c, false, false);
-            CHECK_EQ(out.gradient[7], rounded(sign * x, dtype));
-            CHECK_EQ(out.gradient[39], rounded(sign * x, dtype));
-            CHECK_EQ(out.gradient[0], 0.0);
-          }
-        }
-      }
-    }
-  });
+TEST(kernels_of_every_isa_round_16_bits_to_nearest) {
+  checkRounding(DType::float16, false);
+  checkRounding(DType::bfloat16, false);
 }
+
+TEST(kernels_of_every_isa_round_halfway_bfloat16_to_even) { checkRounding(DType::bfloat16, true); }
+
+TEST(kernels_of_every_isa_round_halfway_float16_to_even) { checkRounding(DType::float16, true); }
