@@ -83,7 +83,8 @@ export async function* manifestRowGroups(
 ): AsyncGenerator<Iterable<ManifestRow>> {
   const reader = new RowReader(path, format, needsText, earlier);
   for await (const lines of readLineGroups(path, pieces)) yield rowsIn(lines, reader);
-  yield reader.finish();
+  const last = reader.finish();
+  if (last.length > 0) yield last;
 }
 
 function* rowsIn(lines: Iterable<Line>, reader: RowReader): Generator<ManifestRow> {
