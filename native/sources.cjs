@@ -52,6 +52,7 @@ const tests = [
   'test/native/align_posteriors.cpp',
   'test/native/allocations.cpp',
   'test/native/decode.cpp',
+  'test/native/edits.cpp',
   'test/native/fuzz/arpa.cpp',
   'test/native/fuzz/decode.cpp',
   'test/native/fuzz/fuzz_case.cpp',
