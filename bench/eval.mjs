@@ -41,7 +41,7 @@ const { values: options } = parseArgs({
     most: { type: 'string', default: '1000000' },
   },
 });
-const main = fileURLToPath(new URL('../dist/esm/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../dist/cjs/cli/main.js', import.meta.url));
 const folder = mkdtempSync(join(options.folder, 'node-ctc-bench-'));
 const runs = Number(options.runs);
 

@@ -29,3 +29,10 @@ export const packageRoot = found.root;
 
 /** The version in it. */
 export const packageVersion = found.version;
+
+/** Loads a file of the package's folder of scripts. */
+export const loadScript = (name: string): unknown => require(join(packageRoot, 'scripts', name));
+
+/** Imports a package that has ES modules only. */
+export const importPackage = <M,>(name: string): Promise<M> =>
+  (require(join(packageRoot, 'lib', 'import.cjs')) as (name: string) => Promise<M>)(name);

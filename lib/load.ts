@@ -4,7 +4,7 @@ import { ctcError } from './errors.js';
 import { loadAddon, packageRoot } from './here.cjs';
 
 /** Counts changes of what lib/native.ts and native/binding/ say to each other. */
-const INTERFACE = 4;
+const INTERFACE = 5;
 
 /** The environment variable that names the one binary to load. */
 export const BINARY_VARIABLE = 'NODE_CTC_BINARY';

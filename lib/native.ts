@@ -25,6 +25,8 @@ interface Addon extends AlignAddon, DeviceAddon {
   cancel(job: number): void;
   isa(): { active: string; available: string[]; problem: string | undefined };
   defaultThreads(): number;
+  /** Counts into `counts`, as native/include/ctc/edits.h tells; false where the texts are too long for it. */
+  countTextEdits(reference: string, hypothesis: string, counts: Int32Array): boolean;
 }
 
 let loaded: Loaded<Addon> | undefined;

@@ -18,7 +18,7 @@ import { promisify } from 'node:util';
 import { readNpy } from '../lib/io/npy.js';
 import { npyBytes, root, Scratch } from './io.helpers.js';
 
-const main = join(root, 'dist/esm/cli/main.js');
+const main = join(root, 'dist/cjs/cli/main.js');
 const { version } = createRequire(import.meta.url)(join(root, 'package.json'));
 
 interface Run {

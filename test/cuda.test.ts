@@ -125,7 +125,7 @@ describe('the CUDA backend', function () {
   });
 
   it('is what the doctor lists', () => {
-    const main = join(root, 'dist', 'esm', 'cli', 'main.js');
+    const main = join(root, 'dist', 'cjs', 'cli', 'main.js');
     const { stdout } = spawnSync(process.execPath, [main, 'doctor'], {
       encoding: 'utf8',
       env: { ...process.env, NODE_CTC_CUDA: library },

@@ -26,7 +26,7 @@ import {
 } from './support/docs.js';
 import { needOnnxruntime } from './support/onnxruntime.js';
 
-const main = join(root, 'dist/esm/cli/main.js');
+const main = join(root, 'dist/cjs/cli/main.js');
 
 function run(program: DocProgram): Promise<string> {
   const { language, code } = program;

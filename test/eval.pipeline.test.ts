@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { inOrder, Turns } from '../lib/eval/pipeline.js';
+import { inOrder } from '../lib/eval/pipeline.js';
 
 describe('inOrder', () => {
   it('yields in the order of the items, with at most `depth` at work', async () => {
@@ -49,25 +49,5 @@ describe('inOrder', () => {
     await assert.rejects(async () => {
       for await (const _ of inOrder(items(), 2, async (item) => item));
     }, /no more/);
-  });
-});
-
-describe('Turns', () => {
-  it('run one at a time, also after a failure', async () => {
-    const turns = new Turns();
-    const log: string[] = [];
-    const work = (name: string, ms: number) => async () => {
-      log.push(`${name} begins`);
-      await sleep(ms);
-      log.push(`${name} ends`);
-      if (name === 'b') throw new Error(name);
-    };
-    const all = [turns.take(work('a', 5)), turns.take(work('b', 1)), turns.take(work('c', 1))];
-    const settled = await Promise.allSettled(all);
-    assert.deepEqual(
-      settled.map(({ status }) => status),
-      ['fulfilled', 'rejected', 'fulfilled'],
-    );
-    assert.deepEqual(log, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends']);
   });
 });

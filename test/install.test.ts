@@ -59,10 +59,10 @@ describe('installing', function () {
       symlinkSync(join(root, 'node_modules', name), join(project, 'node_modules', name));
     }
     symlinkSync(
-      join('..', 'node-ctc', 'dist', 'esm', 'cli', 'main.js'),
+      join('..', 'node-ctc', 'dist', 'cjs', 'cli', 'main.js'),
       join(project, 'node_modules', '.bin', 'node-ctc'),
     );
-    chmodSync(at('dist', 'esm', 'cli', 'main.js'), 0o755);
+    chmodSync(at('dist', 'cjs', 'cli', 'main.js'), 0o755);
     writeFileSync(join(project, 'package.json'), '{ "name": "project", "private": true }\n');
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));

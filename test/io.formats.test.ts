@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { float16ToNumber } from '../lib/io/half.js';
@@ -14,6 +15,7 @@ import {
   utterance,
   zipBytes,
 } from './support/formats.js';
+import { root } from './support/paths.js';
 
 async function read(paths: string | string[], options: SourceOptions = {}, limit?: number) {
   const source = await openSource([paths].flat(), options);
@@ -60,6 +62,18 @@ describe('readers', () => {
         assert.equal(source.find('utt5'), undefined);
       });
     }
+  }
+
+  for (const file of ['utterances.h5', 'zstd.parquet', 'utterances.arrow', 'utterances.npz']) {
+    it(`read ${file} from CommonJS, too`, async () => {
+      const reader = createRequire(import.meta.url)(join(root, 'dist/cjs/io/openSource.js'));
+      const source = await (reader as { openSource: typeof openSource }).openSource([
+        fixture(file),
+      ]);
+      const utterances = await readAll(source);
+      assert.deepEqual(utterances[3]!.rows, utterance(3));
+      await source.close();
+    });
   }
 
   it('read utterances in any order', async () => {

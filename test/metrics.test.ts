@@ -187,6 +187,33 @@ describe('errorRate', () => {
     );
   });
 
+  for (const [alphabet, length] of [
+    ['ab ', 200],
+    ['abcdefghijklmnopqrstuvwxyz ', 130],
+    ['ab\u3000', 64],
+    // Beyond what the addon counts: by rows times columns, by its memory for a text, and by units.
+    ['abc ', 1500],
+    ['abcdefgh ', 2050],
+    [String.fromCharCode(...Array.from({ length: 2000 }, (_, i) => 0x4e00 + i)), 1600],
+  ] as const) {
+    it(`counts both units of texts of ${length} from ${alphabet.length} characters`, () => {
+      const random = seeded(87);
+      const pick = () => alphabet[Math.floor(random() * alphabet.length)]!;
+      for (let run = 0; run < (length > 1000 ? 2 : 300); run++) {
+        const rate = random();
+        const size = length > 1000 ? length : Math.floor(random() * length);
+        const units = Array.from({ length: size }, pick);
+        const reference = units.join('');
+        const hypothesis = units
+          .flatMap((unit) => (random() > rate ? unit : [[], pick(), [pick(), unit]][run % 3]!))
+          .join('');
+        const { utterances: _, ...characters } = errorRate(reference, hypothesis);
+        const { utterances: __, ...words } = errorRate(reference, hypothesis, { unit: 'word' });
+        assert.deepEqual(countErrors(reference, hypothesis), { characters, words });
+      }
+    });
+  }
+
   it('has the properties of a distance', () => {
     const label = fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 30 });
     fc.assert(

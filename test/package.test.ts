@@ -90,7 +90,7 @@ describe('the package', function () {
       /^dist\/(esm|cjs)\/[\w/.-]+\.(c?js|d\.c?ts|map)$/,
       /^dist\/cjs\/package\.json$/,
       /^dist\/(esm|cjs)\/\.built$/,
-      /^lib\/[\w/.-]+\.c?ts$/,
+      /^lib\/([\w/.-]+\.c?ts|import\.cjs)$/,
       /^native\/(sources\.cjs|(include\/ctc|core|cpu|cuda|binding|portable)\/[\w.-]+\.(h|cpp|inl|cu|cuh))$/,
       /^docs\/(guides\/)?[\w-]+\.md$/,
       /^prebuilds\/(README\.md|[a-z0-9-]+\/(ctc\.node|libctc_cuda\.so))$/,

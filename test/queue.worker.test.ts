@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { Worker } from 'bullmq';
 import { type RunSpec, removeRun, work } from '../lib/queue/index.js';
 import { Scratch } from './io.helpers.js';
@@ -233,16 +232,16 @@ describe('workers of node-ctc queue', function () {
     });
 
     it('a package that is missing', async () => {
-      const hooks = `export async function resolve(name, context, next) {
-        if (name === 'bullmq') throw Object.assign(new Error("Cannot find package 'bullmq'"), { code: 'ERR_MODULE_NOT_FOUND' });
-        return next(name, context);
-      }`;
-      const url = `data:text/javascript,${encodeURIComponent(hooks)}`;
       const script = scratch.write(
-        `import { register } from 'node:module';\nregister(${JSON.stringify(url)});\n`,
-        'hide.mjs',
+        `const { Module } = require('node:module');
+        const resolve = Module._resolveFilename;
+        Module._resolveFilename = (name, ...rest) => {
+          if (name !== 'bullmq') return resolve(name, ...rest);
+          throw Object.assign(new Error("Cannot find module 'bullmq'"), { code: 'MODULE_NOT_FOUND' });
+        };`,
+        'hide.cjs',
       );
-      const env = { NODE_OPTIONS: `--import ${pathToFileURL(script).href}` };
+      const env = { NODE_OPTIONS: `--require ${script}` };
       await fails(['status', '--redis', redis.url], 3, /npm install bullmq ioredis/, env);
     });
 

@@ -51,7 +51,7 @@ export function judge(folder, lines, logits) {
 function command(...args) {
   console.log(`\nnode-ctc ${args.map((arg) => arg || '""').join(' ')}\n`);
   const manifest = createRequire(import.meta.url).resolve('node-ctc/package.json');
-  const main = join(dirname(manifest), 'dist/esm/cli/main.js');
+  const main = join(dirname(manifest), 'dist/cjs/cli/main.js');
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
     encoding: 'utf8',
   });

@@ -1,8 +1,8 @@
 // `node-ctc build`: compiles the native addon on this machine, for installations whose npm does not
 // run install scripts and for which there is no prebuild; with --cuda the CUDA backend.
 
-import { createRequire } from 'node:module';
 import type { Command } from 'commander';
+import { loadScript } from '../here.cjs';
 import { exitCodes } from './exit.js';
 
 interface Outcome {
@@ -30,11 +30,9 @@ export function register(program: Command): void {
       'build the CUDA backend instead: needs nvcc 12 or 13, CMake and the package cmake-js',
     )
     .action((options: { force?: boolean; cuda?: boolean }) => {
-      const require = createRequire(import.meta.url);
-      const scripts = '../../../scripts';
       const { ok, message } = options.cuda
-        ? (require(`${scripts}/build-cuda.cjs`) as CudaBuilder).buildCuda()
-        : (require(`${scripts}/install.cjs`) as Installer).install({
+        ? (loadScript('build-cuda.cjs') as CudaBuilder).buildCuda()
+        : (loadScript('install.cjs') as Installer).install({
             force: options.force === true,
             stdio: 'inherit',
           });

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // The command line. One file per command; only the one that is asked for is loaded.
 
-import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { packageVersion } from '../here.cjs';
 import { writeError } from '../io/atomicFile.js';
 import { exitCodeOf, exitCodes, UsageError } from './exit.js';
 import { clip, paletteFor } from './terminal.js';
@@ -66,14 +66,12 @@ const commands: {
   },
 ];
 
-const { version } = createRequire(import.meta.url)('../../../package.json') as { version: string };
-
 async function main(args: string[]): Promise<void> {
   const program = new Command('node-ctc')
     .description(
       'CTC from the command line: losses, texts, alignments and evaluation of model outputs.',
     )
-    .version(version)
+    .version(packageVersion)
     .configureHelp({ showGlobalOptions: false })
     .addHelpText(
       'after',
@@ -130,4 +128,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 
-await main(process.argv.slice(2)).catch(report);
+main(process.argv.slice(2)).catch(report);

@@ -17,11 +17,13 @@ export interface EngineCall {
 
 /** What native/binding/evaluate.h exports; it checks the arrays' sizes again. */
 interface EvaluateAddon {
+  newTurn(): object;
   evaluate(
     plan: Float64Array,
     labels: Int32Array,
     input: ArrayBufferView,
     decodeLengths: Float64Array,
+    turn: object,
     losses: Float64Array,
     status: Uint8Array,
     pathStatus: Uint8Array,
@@ -34,6 +36,19 @@ interface EvaluateAddon {
 
 /** Statuses of losses and of paths, as native/include/ctc/problem.h numbers them. */
 export const EngineStatus = { ok: 0, infeasible: 1, nonfinite: 2 } as const;
+
+/** Engines that share one compute one after another, so that no more threads compute than each was asked for. */
+export class Turns {
+  readonly handle = (native() as unknown as EvaluateAddon).newTurn();
+  #ended = 0;
+
+  /** Seconds of a run that began to wait for its turn at `asked` and has just ended. */
+  end(asked: number): number {
+    const began = Math.max(asked, this.#ended);
+    this.#ended = performance.now();
+    return (this.#ended - began) / 1000;
+  }
+}
 
 /** One batch at a time: first `begin`, `add` for each utterance, then `run`; the results stay until the next `begin`. */
 export class Engine {
@@ -53,6 +68,11 @@ export class Engine {
   /** Labels of a path that there is room for. */
   #frames = 0;
   #added = 0;
+  readonly #turns: Turns;
+
+  constructor(turns = new Turns()) {
+    this.#turns = turns;
+  }
 
   begin(frames: number, utterances: number): void {
     if (this.losses.length < utterances) {
@@ -82,9 +102,10 @@ export class Engine {
     this.offsets[n + 1] = this.labels.length;
   }
 
-  /** Computes. Throws what `ctcLoss` and `greedyDecode` throw. */
-  async run(outputs: SourceBatch, { input, blank, threads, signal }: EngineCall): Promise<void> {
+  /** Computes, when its turn has come; the seconds it took. Throws what `ctcLoss` and `greedyDecode` throw. */
+  async run(outputs: SourceBatch, { input, blank, threads, signal }: EngineCall): Promise<number> {
     signal?.throwIfAborted();
+    const asked = performance.now();
     const tensor = resolveTensor(outputs, 'TNC');
     const plan = {
       tensor,
@@ -106,6 +127,7 @@ export class Engine {
           this.labels.view(0),
           data,
           this.decodeLengths,
+          this.#turns.handle,
           this.losses,
           this.status,
           this.pathStatus,
@@ -116,8 +138,10 @@ export class Engine {
         ),
       signal,
     );
+    const seconds = this.#turns.end(asked);
     signal?.throwIfAborted();
     if (code !== Code.ok) throw nativeError(code);
+    return seconds;
   }
 
   /** The text's labels of utterance `n`. */

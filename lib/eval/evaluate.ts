@@ -6,7 +6,6 @@ import { countErrors } from '../metrics.js';
 import { type Engine, type EngineCall, EngineStatus } from './engine.js';
 import { lookAt } from './looks.js';
 import { describeNonfinite } from './outputs.js';
-import type { Turns } from './pipeline.js';
 import type { ReadBatch, ReadRow } from './reader.js';
 import { type EvalRecord, type EvalStatus, emptyRecord } from './record.js';
 import type { Writing } from './reference.js';
@@ -25,19 +24,14 @@ export interface EvaluatedBatch {
   engineSeconds: number;
 }
 
-/** Milliseconds of JavaScript at a stretch: the next batch waits for the event loop to be started. */
-const stretch = 0.5;
-
 /**
- * Evaluates a batch. The engine computes one batch at a time, in `turns`, so that no more than `threads`
- * threads compute; what JavaScript does after it overlaps with the next batch.
+ * Evaluates a batch. What JavaScript does after the engine overlaps with the next batch, which waits for its turn.
  *
  * @param engine - Its arrays are this batch's until the promise settles.
  */
 export async function evaluateBatch(
   batch: ReadBatch,
   options: EngineOptions,
-  turns: Turns,
   engine: Engine,
 ): Promise<EvaluatedBatch> {
   const { rows, outputs } = batch;
@@ -48,13 +42,7 @@ export async function evaluateBatch(
     const looks = { looked: 0, probabilities: 0, unnormalised: 0 };
     return { records, looks, bytes: 0, engineSeconds: 0 };
   }
-  const engineSeconds = await turns.take(async () => {
-    const began = performance.now();
-    await engine.run(outputs, options);
-    return (performance.now() - began) / 1000;
-  });
-
-  let since = performance.now();
+  const engineSeconds = await engine.run(outputs, options);
   for (let i = 0; i < records.length; i++) {
     const record = records[i]!;
     const { slot } = rows[i]!;
@@ -63,10 +51,6 @@ export async function evaluateBatch(
     }
     if (record.labels !== null) addLoss(record, engine, slot, outputs, options);
     addGreedy(record, engine, slot, options.writing);
-    if (i % 8 === 7 && performance.now() - since > stretch) {
-      await new Promise(setImmediate);
-      since = performance.now();
-    }
   }
   const looks = lookAt(outputs, engine.decodeLengths, options.input);
   return { records, looks, bytes: batch.bytes, engineSeconds };

@@ -1,9 +1,9 @@
 // Batches on their way: one is read while another is computed and a third is turned into records.
 
 import { ReadBuffer } from '../io/source.js';
-import { Engine } from './engine.js';
+import { Engine, Turns } from './engine.js';
 import { type EngineOptions, type EvaluatedBatch, evaluateBatch } from './evaluate.js';
-import { inOrder, Turns } from './pipeline.js';
+import { inOrder } from './pipeline.js';
 import { Buffers, type ReadBatch } from './reader.js';
 
 const batchesInFlight = 3;
@@ -20,12 +20,12 @@ export async function* evaluateBatches(
   options: EngineOptions,
 ): AsyncGenerator<EvaluatedBatch> {
   const turns = new Turns();
-  const engines = Array.from({ length: batchesInFlight }, () => new Engine());
+  const engines = Array.from({ length: batchesInFlight }, () => new Engine(turns));
   yield* inOrder(batches, batchesInFlight, async (batch) => {
-    const free = engines.pop() ?? new Engine();
+    const free = engines.pop()!;
     try {
       options.signal?.throwIfAborted();
-      return await evaluateBatch(batch, options, turns, free);
+      return await evaluateBatch(batch, options, free);
     } finally {
       engines.push(free);
       buffers.give(batch.buffer);

@@ -23,14 +23,3 @@ export async function* inOrder<Item, Result>(
     await Promise.allSettled(running);
   }
 }
-
-/** Runs functions one after another, each once the ones before it are over. */
-export class Turns {
-  #last: Promise<unknown> = Promise.resolve();
-
-  take<Result>(work: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(work, work);
-    this.#last = result.catch(() => undefined);
-    return result;
-  }
-}

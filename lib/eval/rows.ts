@@ -42,15 +42,20 @@ async function* rowsOf(
   end: number,
   earlier: EarlierLines,
 ): AsyncGenerator<Iterable<ManifestRow>> {
-  let index = 0;
-  function* within(rows: Iterable<ManifestRow>): Generator<ManifestRow> {
-    for (const row of rows) {
-      if (index >= end) return;
-      if (index++ >= start) yield row;
-    }
-  }
+  const range = { index: 0, start, end };
   for await (const rows of manifestRowGroups(path, { earlier })) {
-    yield within(rows);
-    if (index >= end) return;
+    yield within(rows, range);
+    if (range.index >= end) return;
+  }
+}
+
+/** The rows in the range; `index` is that of the next row. */
+function* within(
+  rows: Iterable<ManifestRow>,
+  range: { index: number; readonly start: number; readonly end: number },
+): Generator<ManifestRow> {
+  for (const row of rows) {
+    if (range.index >= range.end) return;
+    if (range.index++ >= range.start) yield row;
   }
 }

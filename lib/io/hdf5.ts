@@ -2,6 +2,7 @@
 // are fetched as they lie, in pieces, so that the library's memory stays small.
 
 import type * as H5wasm from 'h5wasm/node';
+import { importPackage } from '../here.cjs';
 import type { TensorType } from '../tensor.js';
 import { BatchSource, type RangedArray } from './batchSource.js';
 import { chooseArray } from './container.js';
@@ -23,7 +24,9 @@ const maxDatasets = 2 ** 22;
 export async function openHdf5(file: PreadFile, options: SourceOptions): Promise<ArraySource> {
   const { path } = file;
   file.close();
-  const h5wasm = await loadPackage(path, 'h5wasm', 'HDF5', () => import('h5wasm/node'));
+  const h5wasm = await loadPackage(path, 'h5wasm', 'HDF5', () =>
+    importPackage<typeof import('h5wasm/node')>('h5wasm/node'),
+  );
   const module = await h5wasm.ready;
   // Its errors are thrown instead of printed.
   module.activate_throwing_error_handler();

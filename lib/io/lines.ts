@@ -56,49 +56,70 @@ export async function* readLineGroups(
   pieces: AsyncIterable<Buffer> = readPieces(path),
   maxBytes = 2 ** 24,
 ): AsyncGenerator<Iterable<Line>> {
-  let line = 0;
-  let begun: Buffer[] = [];
-  let begunBytes = 0;
+  const splitter = new LineSplitter(path, maxBytes);
+  for await (const piece of pieces) yield splitter.linesOf(piece);
+  const last = splitter.end();
+  if (last !== undefined) yield [last];
+}
 
-  const finish = (last: Buffer): Line => {
-    const bytes = begun.length === 0 ? last : Buffer.concat([...begun, last]);
-    begun = [];
-    begunBytes = 0;
-    line += 1;
-    return decode(path, bytes, line);
-  };
+// A class: closures would be new functions for every file, and be compiled and optimised again.
+class LineSplitter {
+  readonly #path: string;
+  readonly #maxBytes: number;
+  #line = 0;
+  #begun: Buffer[] = [];
+  #begunBytes = 0;
 
-  // Decoded as they are asked for: a piece has thousands.
-  function* linesOf(piece: Buffer): Generator<Line> {
+  constructor(path: string, maxBytes: number) {
+    this.#path = path;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Decoded as they are asked for: a piece has thousands. */
+  *linesOf(piece: Buffer): Generator<Line> {
     let start = 0;
     let encoding: 'latin1' | 'utf8' | undefined;
     for (let end = piece.indexOf(10); end >= 0; end = piece.indexOf(10, start)) {
-      if (begunBytes + end - start > maxBytes) throw tooLong(path, line + 1, maxBytes);
+      if (this.#begunBytes + end - start > this.#maxBytes) throw this.#tooLong();
       if (start === 0 || encoding === undefined) {
-        yield finish(piece.subarray(start, end));
+        yield this.#finish(piece.subarray(start, end));
         // The lines that the piece holds whole are checked together.
         if (start === 0) encoding = encodingOf(piece.subarray(end, piece.lastIndexOf(10)));
       } else {
-        line += 1;
+        this.#line += 1;
         const last = end > start && piece[end - 1] === 13 ? end - 1 : end;
-        yield { line, text: piece.toString(encoding, start, last), valid: true };
+        yield { line: this.#line, text: piece.toString(encoding, start, last), valid: true };
       }
       start = end + 1;
     }
     if (start < piece.length) {
       // A copy: the next piece may be in the same memory.
-      begun.push(Buffer.from(piece.subarray(start)));
-      begunBytes += piece.length - start;
+      this.#begun.push(Buffer.from(piece.subarray(start)));
+      this.#begunBytes += piece.length - start;
     }
-    if (begunBytes > maxBytes) throw tooLong(path, line + 1, maxBytes);
+    if (this.#begunBytes > this.#maxBytes) throw this.#tooLong();
   }
 
-  for await (const piece of pieces) yield linesOf(piece);
-  if (begunBytes > 0) yield [finish(Buffer.alloc(0))];
-}
+  /** The last line, where it has no end. */
+  end(): Line | undefined {
+    return this.#begunBytes > 0 ? this.#finish(Buffer.alloc(0)) : undefined;
+  }
 
-function tooLong(path: string, line: number, maxBytes: number): Error {
-  return fileError(path, `line ${line} is longer than ${maxBytes} bytes`, 'Is it a text file?');
+  #finish(last: Buffer): Line {
+    const bytes = this.#begun.length === 0 ? last : Buffer.concat([...this.#begun, last]);
+    this.#begun = [];
+    this.#begunBytes = 0;
+    this.#line += 1;
+    return decode(this.#path, bytes, this.#line);
+  }
+
+  #tooLong(): Error {
+    return fileError(
+      this.#path,
+      `line ${this.#line + 1} is longer than ${this.#maxBytes} bytes`,
+      'Is it a text file?',
+    );
+  }
 }
 
 /** How bytes can be decoded quickly; undefined where they are no UTF-8. */

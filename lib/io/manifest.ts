@@ -83,21 +83,27 @@ export async function* manifestRowGroups(
 ): AsyncGenerator<Iterable<ManifestRow>> {
   const reader = new RowReader(path, format, needsText, earlier);
   for await (const lines of readLineGroups(path, pieces)) yield rowsIn(lines, reader);
-  yield reader.finish();
+  const last = reader.finish();
+  if (last.length > 0) yield last;
 }
 
 function* rowsIn(lines: Iterable<Line>, reader: RowReader): Generator<ManifestRow> {
-  for (const line of lines) yield* reader.add(line);
+  for (const line of lines) {
+    const row = reader.read(line);
+    if (row === undefined) continue;
+    // A list and its iterator for each row would cost as much as the row.
+    if (reader.holds) yield* reader.hold(row);
+    else yield row;
+  }
 }
 
 /** The rows of a text in JSON Lines; see `manifestRows`. */
 export function parseManifest(path: string, text: string): Manifest {
   const reader = new RowReader(path, 'jsonl', true);
-  const rows = splitLines(text).flatMap((source, index) =>
-    reader.add({ line: index + 1, text: source, valid: true }),
-  );
-  rows.push(...reader.finish());
-  return { path, rows };
+  const lines = splitLines(text).map((source, index) => {
+    return { line: index + 1, text: source, valid: true };
+  });
+  return { path, rows: [...rowsIn(lines, reader), ...reader.finish()] };
 }
 
 const mostBroken = 100;
@@ -124,21 +130,28 @@ class RowReader {
     this.#needsText = needsText;
   }
 
-  /** The rows that are complete with this line. */
-  add(line: Line): ManifestRow[] {
+  /** The row that is complete with this line. */
+  read(line: Line): ManifestRow | undefined {
     if (this.#parse === undefined) {
-      if (line.text.trim() === '') return [];
+      if (line.text.trim() === '') return undefined;
       const parser = makeParser(this.#path, this.#format, line.text, this.#needsText);
       this.#format = parser.format;
       this.#parse = parser.parse;
       this.#end = parser.end;
     }
     const parsed = this.#parse(line);
-    if (parsed === undefined) return [];
-    const row = this.#checker.check(parsed);
-    if (this.#broken === undefined) return [row];
-    this.#broken.push(row);
-    if (row.fault?.status === 'bad-row' && this.#broken.length < mostBroken) return [];
+    return parsed && this.#checker.check(parsed);
+  }
+
+  /** Whether rows are held back: all of them so far are broken. */
+  get holds(): boolean {
+    return this.#broken !== undefined;
+  }
+
+  /** The rows that are held back no longer when this one has come. */
+  hold(row: ManifestRow): ManifestRow[] {
+    this.#broken!.push(row);
+    if (row.fault?.status === 'bad-row' && this.#broken!.length < mostBroken) return [];
     return this.#release();
   }
 

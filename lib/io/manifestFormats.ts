@@ -75,20 +75,15 @@ function parseJsonLine(
 ): ParsedRow | undefined {
   if (source.trim() === '') return undefined;
   if (!valid) return { line, reason: 'not UTF-8 text' };
-  const row: ParsedRow = { line };
-  const fail = (reason: string): ParsedRow => {
-    row.reason = reason;
-    return row;
-  };
-
+  const row = emptyRow(line);
   let fields: Record<string, unknown>;
   try {
     fields = parseJson(source) as Record<string, unknown>;
   } catch (error) {
-    return fail(error instanceof RangeError ? error.message : `not JSON: ${quote(source)}`);
+    return fail(row, error instanceof RangeError ? error.message : `not JSON: ${quote(source)}`);
   }
   if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) {
-    return fail(`not a JSON object: ${quote(source)}`);
+    return fail(row, `not a JSON object: ${quote(source)}`);
   }
   return readFields(fields, row, needsText);
 }
@@ -99,25 +94,21 @@ export function readFields(
   row: ParsedRow,
   needsText = true,
 ): ParsedRow {
-  const fail = (reason: string): ParsedRow => {
-    row.reason = reason;
-    return row;
-  };
   const idName = firstOf(names.id, fields);
   const id = idName === undefined ? undefined : fields[idName];
   if (typeof id === 'string' && id !== '') row.id = id;
   else if (typeof id === 'number') row.id = String(id);
-  else if (idName !== undefined) return fail(`"${idName}" is ${show(id)}, not a name`);
+  else if (idName !== undefined) return fail(row, `"${idName}" is ${show(id)}, not a name`);
   // NeMo's segments of one recording.
   if (idName === 'audio_filepath' && typeof fields.offset === 'number' && fields.offset !== 0) {
     row.id += `@${fields.offset}`;
   }
 
   const textName = firstOf(names.text, fields);
-  if (textName === undefined && needsText) return fail('no "text"');
+  if (textName === undefined && needsText) return fail(row, 'no "text"');
   if (textName !== undefined) {
     const text = fields[textName];
-    if (typeof text !== 'string') return fail(`"${textName}" is ${show(text)}, not text`);
+    if (typeof text !== 'string') return fail(row, `"${textName}" is ${show(text)}, not text`);
     row.text = text;
   }
 
@@ -125,9 +116,19 @@ export function readFields(
   if (framesName === undefined) return row;
   const frames = fields[framesName];
   if (typeof frames !== 'number' || !Number.isSafeInteger(frames) || frames < 0) {
-    return fail(`"${framesName}" is ${show(frames)}, not a count of frames`);
+    return fail(row, `"${framesName}" is ${show(frames)}, not a count of frames`);
   }
   row.frames = frames;
+  return row;
+}
+
+/** With all of its fields, so that all rows have one shape. */
+function emptyRow(line: number): ParsedRow {
+  return { line, id: undefined, text: undefined, frames: undefined, reason: undefined };
+}
+
+function fail(row: ParsedRow, reason: string): ParsedRow {
+  row.reason = reason;
   return row;
 }
 

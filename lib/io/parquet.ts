@@ -2,6 +2,7 @@
 // they should be small: Parquet cannot be read in smaller pieces.
 
 import type { DecodedArray, FileMetaData, SchemaElement } from 'hyparquet';
+import { importPackage } from '../here.cjs';
 import { fileError, isCtcError, quote } from './file.js';
 import { KeyIndex } from './keyIndex.js';
 import { type Matrix, MatrixSource } from './matrixSource.js';
@@ -16,7 +17,9 @@ const maxGroupBytes = 2 ** 30;
 /** Throws `ERR_CTC_FILE`. */
 export async function openParquet(file: PreadFile, options: SourceOptions): Promise<ArraySource> {
   const { path } = file;
-  const hyparquet = await loadPackage(path, 'hyparquet', 'Parquet', () => import('hyparquet'));
+  const hyparquet = await loadPackage(path, 'hyparquet', 'Parquet', () =>
+    importPackage<typeof import('hyparquet')>('hyparquet'),
+  );
   return guard(path, () => openTable(file, hyparquet, options));
 }
 
@@ -44,7 +47,7 @@ async function openTable(
   const compressors = packed
     ? (
         await loadPackage(path, 'hyparquet-compressors', 'its compression', () => {
-          return import('hyparquet-compressors');
+          return importPackage<typeof import('hyparquet-compressors')>('hyparquet-compressors');
         })
       ).compressors
     : undefined;

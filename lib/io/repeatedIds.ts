@@ -64,7 +64,8 @@ export class RepeatedIds {
   /** The first pass: every id, in any order. */
   note(id: string): void {
     const hash = this.#hash.of(id);
-    if (this.#filters.some((filter) => filter.has(hash))) {
+    for (const filter of this.#filters) {
+      if (!filter.has(hash)) continue;
       this.#suspects.add(hash.key);
       return;
     }

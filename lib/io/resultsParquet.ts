@@ -1,6 +1,7 @@
 // Results as Parquet through hyparquet-writer. One row group of rows is in memory at a time.
 
 import type { BasicType, ParquetWriter } from 'hyparquet-writer';
+import { importPackage } from '../here.cjs';
 import { AtomicFile } from './atomicFile.js';
 import { loadPackage } from './optional.js';
 import type { Cell, Column, ResultsWriter, Row } from './results.js';
@@ -20,7 +21,7 @@ export async function openParquetWriter(
   columns: readonly Column[],
 ): Promise<ResultsWriter> {
   const library = await loadPackage(path, 'hyparquet-writer', 'Parquet', () => {
-    return import('hyparquet-writer');
+    return importPackage<typeof import('hyparquet-writer')>('hyparquet-writer');
   });
   const { ByteWriter, ParquetWriter: Writer, schemaFromColumnData } = library;
   const file = new AtomicFile(path);

@@ -1,5 +1,6 @@
 // Drawings of numbers as SVG by Observable Plot, on a document that lives in memory.
 
+import { importPackage } from '../here.cjs';
 import { loadPackage } from '../io/optional.js';
 import type { Bars } from './bars.js';
 
@@ -27,7 +28,11 @@ export async function loadCharts(path: string): Promise<Charts> {
     path,
     ['@observablehq/plot', 'linkedom'],
     'The page',
-    () => Promise.all([import('@observablehq/plot'), import('linkedom')]),
+    () =>
+      Promise.all([
+        importPackage<typeof import('@observablehq/plot')>('@observablehq/plot'),
+        import('linkedom'),
+      ]),
   );
   return {
     histogram({ title, bars: { bars, limit, beyond }, label, description, percent }) {

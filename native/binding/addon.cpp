@@ -8,6 +8,7 @@
 #include "binding/arguments.h"
 #include "binding/decode.h"
 #include "binding/device.h"
+#include "binding/edits.h"
 #include "binding/evaluate.h"
 #include "binding/job.h"
 #include "binding/loss.h"
@@ -50,6 +51,7 @@ napi_value initialise(napi_env env, napi_value exports) {
   registerAlign(env, exports);
   registerDecode(env, exports);
   registerDevice(env, exports);
+  registerEdits(env, exports);
   registerEvaluate(env, exports);
   setFunction(env, exports, "newJob", newJob);
   setFunction(env, exports, "cancel", cancelJobs);

@@ -9,7 +9,7 @@
 
 namespace ctc {
 
-enum class HandleKind : uint32_t { guide = 0x4c1d0001, lexicon, arpa, model, deviceMemory };
+enum class HandleKind : uint32_t { guide = 0x4c1d0001, lexicon, arpa, model, deviceMemory, turn };
 
 template <class T>
 struct Handle {

@@ -8,7 +8,7 @@ namespace ctc {
 
 // A change of anything here, or of an exported function, counts this up; lib/load.ts refuses
 // others.
-constexpr int32_t interfaceVersion = 4;
+constexpr int32_t interfaceVersion = 5;
 
 // Places in the Float64Array of a loss call. After the header follow N input lengths, N + 1 label
 // offsets and, when there is a gradient, N gradient scales; of the loss, at results(N), 2 N numbers

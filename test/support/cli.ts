@@ -12,7 +12,7 @@ export interface Run {
 
 /** Runs `node-ctc` with these arguments in the repository's folder. */
 export function runCli(...args: string[]): Promise<Run> {
-  const main = join(root, 'dist/esm/cli/main.js');
+  const main = join(root, 'dist/cjs/cli/main.js');
   return new Promise((resolve) => {
     execFile(process.execPath, [main, ...args], { cwd: root }, (error, out, err) => {
       resolve({ code: error ? Number(error.code) : 0, out, err });

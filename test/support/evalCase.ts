@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { npyBytes, root, type Scratch } from '../io.helpers.js';
 
-export const main = join(root, 'dist/esm/cli/main.js');
+export const main = join(root, 'dist/cjs/cli/main.js');
 
 export interface Run {
   code: number;
