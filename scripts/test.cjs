@@ -1,12 +1,16 @@
 // Runs the C++ tests and mocha, and closes with their sum: "N passed, N failed, N skipped".
 // Arguments go to mocha (`npm test -- --grep golden`, `npm test -- build/test/oracle.test.js`); the
-// C++ tests then stay out.
+// C++ tests then stay out. Without arguments the C++ tests run beside as many processes of mocha as there are
+// cores, each of which runs one file after the other.
 'use strict';
 
 const { spawn } = require('node:child_process');
+const os = require('node:os');
 const path = require('node:path');
 
 const root = path.join(__dirname, '..');
+// Some files' tests take a gigabyte of memory.
+const mostProcesses = 4;
 
 /** Runs a command, shows its output, and resolves to { code, output }. */
 function run(command, args) {
@@ -33,26 +37,31 @@ function count(output, word) {
   return matches.length > 0 ? Number(matches.at(-1)[1]) : 0;
 }
 
+/** @returns {Promise<{ passed: number, failed: number }>} */
+async function runNative() {
+  const { code, output } = await run(path.join(root, 'build', 'Release', 'ctc_tests'), []);
+  const failed = Number(output.match(/(\d+) failed\s*$/)?.[1] ?? 0);
+  // A crash leaves no count behind.
+  return { passed: count(output, 'passed'), failed: code === 0 ? 0 : Math.max(failed, 1) };
+}
+
 async function main() {
   const mochaArgs = process.argv.slice(2);
-  const total = { passed: 0, failed: 0, skipped: 0 };
-  if (mochaArgs.length === 0) {
-    const native = await run(path.join(root, 'build', 'Release', 'ctc_tests'), []);
-    const failed = Number(native.output.match(/(\d+) failed\s*$/)?.[1] ?? 0);
-    total.passed += count(native.output, 'passed');
-    // A crash leaves no count behind.
-    total.failed += native.code === 0 ? 0 : Math.max(failed, 1);
-  }
+  const whole = mochaArgs.length === 0;
   const named = mochaArgs.some((argument) => argument.endsWith('.js'));
-  const mocha = await run(process.execPath, [
-    require.resolve('mocha/bin/mocha.js'),
-    ...mochaArgs,
-    ...(named ? [] : ['build/test/**/*.test.js']),
+  const processes = Math.min(os.availableParallelism(), mostProcesses);
+  const [total, mocha] = await Promise.all([
+    whole ? runNative() : { passed: 0, failed: 0 },
+    run(process.execPath, [
+      require.resolve('mocha/bin/mocha.js'),
+      ...(whole && processes > 1 ? ['--parallel', `--jobs=${processes}`] : mochaArgs),
+      ...(named ? [] : ['build/test/**/*.test.js']),
+    ]),
   ]);
   total.passed += count(mocha.output, 'passing');
   total.failed += mocha.code === 0 ? 0 : Math.max(count(mocha.output, 'failing'), 1);
-  total.skipped += count(mocha.output, 'pending');
-  const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
+  const pending = count(mocha.output, 'pending');
+  const skipped = pending > 0 ? `, ${pending} skipped` : '';
   process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`);
   process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
 }

@@ -224,7 +224,7 @@ describe('node-ctc align', () => {
     const expected: [id: string, status: string, reason: string][] = [
       ['sp-0000', 'unknown-symbol', 'no token for "Q" (U+0051) at character 5'],
       ['sp-0001', 'empty-text', 'the text is empty'],
-      ['sp-0002', 'frames-out-of-range', '169 frames; the array has 168'],
+      ['sp-0002', 'frames-out-of-range', '169 frames; the data has 168'],
       ['sp-0003', 'nonfinite', 'NaN at frame 5, class 7'],
       ['sp-0005', 'duplicate-id', 'the id "sp-0005" is already on line 6'],
       ['sp-0007', 'infeasible', 'needs 35 frames (34 labels + 1 repeat) and has 34'],

@@ -301,7 +301,7 @@ describe('node-ctc decode', () => {
         [
           ['good', 'ok', null],
           ['nan', 'nonfinite', 'NaN at frame 1, class 2'],
-          ['long', 'frames-out-of-range', '5 frames; the array has 4'],
+          ['long', 'frames-out-of-range', '5 frames; the data has 4'],
           ['line-4', 'bad-row', 'not JSON: "nonsense"'],
           ['good', 'duplicate-id', 'the id "good" is already on line 1'],
         ],
@@ -322,7 +322,7 @@ describe('node-ctc decode', () => {
       assert.equal(code, 1);
       assert.match(out, /^nan +3 +- +- {2}nonfinite$/m);
       assert.match(out, /^Not decoded: 4 utterances$/m);
-      assert.match(out, /^long \(line 3\) frames-out-of-range: 5 frames; the array has 4$/m);
+      assert.match(out, /^long \(line 3\) frames-out-of-range: 5 frames; the data has 4$/m);
       assert.match(out, /^CER {9}100\.00%/m);
     });
 

@@ -115,7 +115,7 @@ describe('node-ctc explain', () => {
       readFileSync(join(root, speech.manifest), 'utf8').replace('"frames": 127', '"frames": "x"'),
     );
     const cases: [args: string[], code: number, message: RegExp][] = [
-      [['explain'], 2, /^error: name a LOGITS.npy file, or give --demo/],
+      [['explain'], 2, /^error: name a file of model outputs, or give --demo/],
       [['explain', speech.logits], 2, /^error: --tokens <file> is required/],
       [['explain', '--demo', speech.logits], 2, /^error: --demo has its own data/],
       [['explain', '--demo', '--text', 'A'], 2, /^error: --demo has its own data/],
@@ -131,7 +131,7 @@ describe('node-ctc explain', () => {
       [
         ['explain', ...files, '--utterance', 'sp-0000', '--frames', '1000'],
         2,
-        /^error: --frames is 1000; the array has 168\n$/,
+        /^error: --frames is 1000; the data has 168\n$/,
       ],
       [
         ['explain', ...files, '--utterance', 'sp-99'],

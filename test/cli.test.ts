@@ -269,7 +269,7 @@ describe('node-ctc loss', () => {
     const faults: Record<number, [status: string, reason: RegExp]> = {
       0: ['unknown-symbol', /^no token for "Q" \(U\+0051\) at character 5$/],
       1: ['empty-text', /^the text is empty$/],
-      2: ['frames-out-of-range', /^169 frames; the array has 168$/],
+      2: ['frames-out-of-range', /^169 frames; the data has 168$/],
       3: ['nonfinite', /^NaN at frame 5, class 7$/],
       4: ['nonfinite', /^frame 8 is all -Infinity$/],
       5: ['nonfinite', /^Infinity at frame 9, class 2$/],
@@ -391,12 +391,7 @@ describe('node-ctc loss', () => {
         2,
         /unknown option '--treads'.*Did you mean --threads/s,
       ],
-      [
-        '2 without a manifest',
-        () => ['loss', 'a.npy', '--tokens', 'c'],
-        2,
-        /argument 'MANIFEST.jsonl'/,
-      ],
+      ['2 without a manifest', () => ['loss', 'a.npy', '--tokens', 'c'], 2, /argument 'MANIFEST'/],
       ['2 without --tokens', () => ['loss', 'a.npy', 'b.jsonl'], 2, /option '--tokens <file>' not/],
       [
         '2 on a third file',
@@ -620,14 +615,16 @@ describe('node-ctc', () => {
     const loss = await run('loss', '--help');
     assert.deepEqual([loss.code, loss.err], [0, '']);
     assert.equal((await run('help', 'loss')).out, loss.out);
-    assert.match(loss.out, /^Usage: node-ctc loss <LOGITS.npy> <MANIFEST.jsonl> --tokens <file>/);
+    assert.match(loss.out, /^Usage: node-ctc loss <LOGITS> <MANIFEST> --tokens <file>/);
     assert.match(loss.out, /^Examples:$/m);
-    const options = [...loss.out.matchAll(/^ {2}(--[a-z0-9]+)/gm)].map(([, option]) => option);
+    const options = [...loss.out.matchAll(/^ {2}(--[a-z0-9-]+)/gm)].map(([, option]) => option);
     assert.deepEqual(options, [
       '--tokens',
       '--blank',
       '--layout',
       '--input',
+      '--array',
+      '--id-column',
       '--bfloat16',
       '--worst',
       '--threads',
@@ -651,21 +648,37 @@ describe('node-ctc', () => {
     assert.deepEqual(await run('--version'), { code: 0, out: `${version}\n`, err: '' });
   });
 
+  /** The modules that a run loads, but the parser's: V8 lists every one. */
+  async function modulesOf(name: string, ...args: string[]): Promise<string[]> {
+    const folder = join(scratch.folder, name);
+    const env = { ...process.env, NODE_V8_COVERAGE: folder };
+    await promisify(execFile)(process.execPath, [main, ...args], { env, cwd: root });
+    const [report] = readdirSync(folder);
+    const { result } = JSON.parse(readFileSync(join(folder, report!), 'utf8')) as {
+      result: { url: string }[];
+    };
+    return result
+      .filter(({ url }) => url.startsWith('file:') && !url.includes('/node_modules/commander/'))
+      .map(({ url }) => url.slice(url.search(/\/(dist|node_modules)\//)));
+  }
+
   it('loads the parser and the command, and nothing else, before it has to work', async () => {
     for (const args of [['--version'], ['loss', '--help'], ['eval', '--help']]) {
-      const folder = join(scratch.folder, `loaded-${args[0]}`);
-      // V8 lists every module there.
-      const env = { ...process.env, NODE_V8_COVERAGE: folder };
-      await promisify(execFile)(process.execPath, [main, ...args], { env });
-      const [report] = readdirSync(folder);
-      const { result } = JSON.parse(readFileSync(join(folder, report!), 'utf8')) as {
-        result: { url: string }[];
-      };
-      const loaded = result
-        .filter(({ url }) => url.startsWith('file:') && !url.includes('/node_modules/commander/'))
-        .map(({ url }) => url.slice(url.indexOf('/dist/')));
+      const loaded = await modulesOf(`loaded-${args[0]}`, ...args);
       assert.ok(loaded.length > 0 && loaded.length < 15, `${args.join(' ')}: ${loaded.join(' ')}`);
     }
+  });
+
+  it('loads the reader of the format that is there, and no other', async () => {
+    const { logits, manifest, tokens } = bundled('speech');
+    const loaded = await modulesOf('loaded-npy', 'loss', logits, manifest, '--tokens', tokens);
+    assert.ok(loaded.some((module) => module.endsWith('/io/npy.js')));
+    const others =
+      /node_modules|\/io\/(npz|zip|safetensors|kaldi|hdf5|parquet|arrow|contained|fileList)/;
+    assert.deepEqual(
+      loaded.filter((module) => others.test(module)),
+      [],
+    );
   });
 });
 

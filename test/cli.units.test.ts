@@ -13,7 +13,7 @@ import { Summary } from '../lib/cli/summary.js';
 import { clip, clipStart, columnsOf, padEnd, paletteFor, widthOf } from '../lib/cli/terminal.js';
 import { ctcError } from '../lib/errors.js';
 import { readManifest } from '../lib/io/manifest.js';
-import { NpyFile } from '../lib/io/npy.js';
+import { openSource } from '../lib/io/openSource.js';
 import { readTokens } from '../lib/io/tokens.js';
 import { npyBytes, root, Scratch } from './io.helpers.js';
 
@@ -112,16 +112,17 @@ describe('evaluation', () => {
   const at = (file: string) => join(root, 'examples/data/speech', file);
 
   async function collect(array: string, extra: Partial<EvaluationOptions> = {}, manifest?: string) {
-    const file = await NpyFile.open(array);
+    const source = await openSource([array]);
     try {
       const rows = await readManifest(manifest ?? at('manifest.jsonl'));
       const tokens = await readTokens(at('tokens.txt'));
       const options: EvaluationOptions = { layout: 'TNC', input: 'logits', warn() {}, ...extra };
+      const inputs = { source, path: array, manifest: rows, tokens };
       const records: UtteranceRecord[] = [];
-      for await (const each of evaluate(prepare(file, rows, tokens, options))) records.push(each);
+      for await (const each of evaluate(prepare(inputs, options))) records.push(each);
       return records;
     } finally {
-      await file.close();
+      await source.close();
     }
   }
 

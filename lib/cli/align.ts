@@ -1,7 +1,7 @@
 // `node-ctc align`: the options, and the run from files to times.
 
 import { type Command, Option } from 'commander';
-import { exitCodes, UsageError } from './exit.js';
+import { exitCodeOfReport, UsageError } from './exit.js';
 import {
   type ArrayOptions,
   addArrayOptions,
@@ -25,15 +25,19 @@ interface AlignOptions extends ArrayOptions, RunOptions {
 const examples = `
 Examples:
   # When each word comes, in frames, or with --frame-seconds in seconds
-  node-ctc align logits.npy manifest.jsonl --tokens tokens.txt --frame-seconds 0.02
+  node-ctc align logits.npy manifest.jsonl --tokens tokens.txt \\
+    --frame-seconds 0.02
 
   # A CTM file of all utterances
   node-ctc align logits.npy manifest.jsonl --tokens tokens.txt \\
     --frame-seconds 0.02 --format ctm > words.ctm
 
-  # A Praat TextGrid for each utterance, with a tier of words and one of characters
+  # A Praat TextGrid for each utterance: a tier of words, one of characters
   node-ctc align logits.npy manifest.jsonl --tokens tokens.txt \\
     --frame-seconds 0.02 --format textgrid --out-dir grids
+
+  # An .npz file with an array for each utterance, under the manifest's ids
+  node-ctc align logits.npz manifest.jsonl --tokens tokens.txt
 
   # Transcripts with gaps: a * in a text stands for anything
   node-ctc align logits.npy partial.jsonl --tokens tokens.txt --star '*'
@@ -49,11 +53,11 @@ export function register(program: Command): void {
   const command = program
     .command('align')
     .description(
-      'Find when each word and character of the texts of MANIFEST.jsonl comes in the model outputs of LOGITS.npy (forced alignment), with mean probabilities.',
+      'Find when each word and character of the texts of a manifest comes in model outputs (forced alignment), with mean probabilities.',
     )
-    .usage('<LOGITS.npy> <MANIFEST.jsonl> --tokens <file> [options]')
-    .argument('<LOGITS.npy>', 'the model outputs')
-    .argument('<MANIFEST.jsonl>', 'ids, texts and frames');
+    .usage('<LOGITS> <MANIFEST> --tokens <file> [options]')
+    .argument('<LOGITS>', 'the model outputs')
+    .argument('<MANIFEST>', 'ids, texts and frames');
   addArrayOptions(command)
     .addOption(
       new Option('--format <format>', 'what to write')
@@ -103,59 +107,31 @@ async function run(logits: string, manifest: string, options: AlignOptions): Pro
   if (options.starMeans !== undefined && options.star === undefined) {
     throw new UsageError('--star-means goes with --star');
   }
-  const [evaluation, alignment, npy, manifests, tokenFiles, { showWarning }, report] =
-    await Promise.all([
-      import('./evaluate.js'),
-      import('./alignment.js'),
-      import('../io/npy.js'),
-      import('../io/manifest.js'),
-      import('../io/tokens.js'),
-      import('./terminal.js'),
-      import('./alignReport.js'),
-    ]);
-  const interrupt = new AbortController();
-  // Once: a second Ctrl-C ends the process at once.
-  process.once('SIGINT', () => interrupt.abort());
-
-  const file = await npy.NpyFile.open(logits, { bfloat16: options.bfloat16 });
-  try {
-    const rows = await manifests.readManifest(manifest);
-    const tokens = await tokenFiles.readTokens(options.tokens);
-    const warnings: string[] = [];
-    const warn = (message: string) => {
-      warnings.push(message);
-      showWarning(message);
-    };
-    if (file.trailingBytes > 0) {
-      warn(`${logits}: ${file.trailingBytes} bytes after the array are ignored`);
+  // The addon and the readers are loaded only now: `--help` must be quick and work without them.
+  const [{ withInputs }, { alignAll, planAlignment }, report] = await Promise.all([
+    import('./inputs.js'),
+    import('./alignment.js'),
+    import('./alignReport.js'),
+  ]);
+  await withInputs({ logits, manifest }, options, async (evaluation, warnings) => {
+    const utterances = evaluation.manifest.rows.length;
+    if (format === 'textgrid' && outDir === undefined && utterances > 1) {
+      throw new UsageError(`${utterances} utterances make as many TextGrid files: give --out-dir`);
     }
-    const prepared = evaluation.prepare(file, rows, tokens, {
-      layout: options.layout,
-      input: options.input,
-      blank: options.blank,
-      threads: options.threads,
-      signal: interrupt.signal,
-      warn,
-    });
-    if (format === 'textgrid' && outDir === undefined && prepared.utterances > 1) {
-      throw new UsageError(
-        `${prepared.utterances} utterances make as many TextGrid files: give --out-dir`,
-      );
-    }
-    const plan = alignment.planAlignment(prepared, tokens, options);
+    const plan = planAlignment(evaluation, options);
     const shape = { tier, frameSeconds };
     const reporter = {
       text: () => report.textReporter(plan, shape),
       json: () => report.jsonReporter(plan, shape, warnings),
-      ctm: () => report.ctmReporter(shape, warn),
+      ctm: () => report.ctmReporter(shape, evaluation.options.warn),
       textgrid: () => report.textGridReporter(shape, outDir),
     }[format]();
-    for await (const record of alignment.alignAll(plan)) {
+    const statuses = new Set<string>();
+    for await (const record of alignAll(plan)) {
       await reporter.record(record);
-      if (record.status !== 'ok' && options.strict) process.exitCode = exitCodes.badUtterances;
+      statuses.add(record.status);
     }
     reporter.finish();
-  } finally {
-    await file.close();
-  }
+    process.exitCode = exitCodeOfReport(statuses, options.strict);
+  });
 }

@@ -8,6 +8,7 @@ import { fileError } from '../io/file.js';
 import { textGrid } from '../io/textGrid.js';
 import { visible } from '../report/escape.js';
 import type { AlignmentPlan, AlignmentRecord, TimedPiece } from './alignment.js';
+import { describeArray } from './lossReport.js';
 import { clip, clipStart, columnsOf, count, padEnd, paletteFor, widthOf } from './terminal.js';
 
 export type Tier = 'words' | 'characters';
@@ -88,7 +89,7 @@ export function textReporter(plan: AlignmentPlan, options: ReportOptions): Align
 export function jsonReporter(
   { evaluation, star }: AlignmentPlan,
   { frameSeconds }: ReportOptions,
-  warnings: string[],
+  warnings: readonly string[],
 ): AlignReporter {
   const write = (object: unknown) => process.stdout.write(`${JSON.stringify(object)}\n`);
   const tally = new Tally();
@@ -122,21 +123,13 @@ export function jsonReporter(
       });
     },
     finish() {
-      const { file, options, blank } = evaluation;
       write({
         type: 'summary',
         utterances: tally.utterances,
         statuses: Object.fromEntries(tally.statuses),
         frameSeconds: frameSeconds ?? null,
         star: star ?? null,
-        array: {
-          file: file.path,
-          shape: file.shape,
-          layout: file.shape.length === 2 ? 'TC' : options.layout,
-          type: file.type,
-          input: options.input,
-          blank,
-        },
+        array: describeArray(evaluation),
         warnings,
       });
     },

@@ -1,19 +1,19 @@
-// Aligns a manifest's texts with an array of model outputs, a bounded part of the array at a time.
+// Aligns a manifest's texts with model outputs, a bounded part of them at a time.
 // Nothing is printed here: records come out in the order of the manifest.
 
 import { forcedAlign, type Star } from '../align.js';
 import { Role, resolveSpelling, type Spelling } from '../decodeText.js';
-import { describeInfeasible } from '../eval/evaluate.js';
-import { describeNonfinite, type Outputs } from '../eval/outputs.js';
-import { makeTokenizer, type Tokens } from '../io/tokens.js';
+import { describeInfeasible, describeNonfinite } from '../eval/outputs.js';
+import type { SourceBatch } from '../io/source.js';
+import { makeTokenizer } from '../io/tokens.js';
 import { groupWords, type TokenSpan } from '../spans.js';
 import {
   type CheckedRow,
   checkRow,
   type Evaluation,
   readParts,
+  recordOf,
   type UtteranceRecord,
-  warnOfRows,
 } from './evaluate.js';
 import { UsageError } from './exit.js';
 
@@ -44,10 +44,9 @@ export interface AlignmentPlan {
 /** Throws UsageError where the options do not fit the tokens. */
 export function planAlignment(
   evaluation: Evaluation,
-  { symbols }: Tokens,
   options: { wordDelimiter?: string; star?: string; starMeans?: Star },
 ): AlignmentPlan {
-  const { classes, blank } = evaluation;
+  const { symbols, classes, blank } = evaluation;
   const { wordDelimiter, star: symbol, starMeans: means = 'anything' } = options;
   let spelling: Spelling;
   try {
@@ -69,34 +68,26 @@ export function planAlignment(
 /** The records of all rows, in order. */
 export async function* alignAll(plan: AlignmentPlan): AsyncGenerator<AlignmentRecord> {
   const { evaluation } = plan;
-  for await (const { start, rows, outputs } of readParts(evaluation)) {
-    const checked = rows.map((row, i) => checkRow(evaluation, row, start + i));
-    if (start === 0) {
-      const lengths = checked.map(({ length }) => length);
-      warnOfRows(evaluation, outputs, lengths);
-    }
+  for await (const { rows, outputs } of readParts(evaluation)) {
+    const checked = rows.map((row) => checkRow(evaluation, row, outputs));
     yield* await alignPart(plan, outputs, checked);
   }
 }
 
 async function alignPart(
   plan: AlignmentPlan,
-  outputs: Outputs,
+  outputs: SourceBatch | undefined,
   rows: CheckedRow[],
 ): Promise<AlignmentRecord[]> {
-  const { blank, options } = plan.evaluation;
-  const { data, type, frames, utterances, classes } = outputs;
+  if (outputs === undefined) return rows.map(recordOf);
+  const { blank, classes, options } = plan.evaluation;
+  const read = rows.filter(({ slot }) => slot !== undefined);
   const result = await forcedAlign(
-    {
-      data,
-      type,
-      shape: [frames, utterances, classes],
-      strides: [outputs.frameStride, outputs.utteranceStride, outputs.classStride],
-    },
-    rows.map(({ targets }) => targets),
+    outputs,
+    read.map(({ targets }) => targets),
     {
       // An utterance that is not aligned takes part with no frames and no labels.
-      inputLengths: rows.map(({ length }) => length),
+      inputLengths: read.map(({ length }) => length),
       blank,
       input: options.input,
       star: plan.star?.means,
@@ -106,16 +97,19 @@ async function alignPart(
       signal: options.signal,
     },
   );
-  return rows.map(({ targets, length, ...record }, i) => {
-    const { status, score, spans } = result.utterances[i]!;
+  return rows.map((checked) => {
+    const record = recordOf(checked);
     if (record.status !== 'ok') return record;
+    const { targets, length } = checked;
+    const n = checked.slot!;
+    const { status, score, spans } = result.utterances[n]!;
     if (status === 'infeasible') {
       return { ...record, status, reason: describeInfeasible(record) };
     }
     if (status === 'nonfinite') {
       const readsAll = options.input === 'logits' || targets.includes(classes);
       const used = readsAll ? undefined : [blank, ...targets];
-      return { ...record, status, reason: describeNonfinite(outputs, i, length, used) };
+      return { ...record, status, reason: describeNonfinite(outputs, n, length, used) };
     }
     return { ...record, score, ...piecesOf(plan, spans) };
   });

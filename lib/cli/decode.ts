@@ -1,7 +1,7 @@
 // `node-ctc decode`: the options, and the run from files to report.
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { exitCodes, UsageError } from './exit.js';
+import { exitCodeOfReport, UsageError } from './exit.js';
 import {
   type ArrayOptions,
   addArrayOptions,
@@ -38,6 +38,9 @@ Examples:
   # The most probable class of every frame, and the error rate against the texts
   node-ctc decode logits.npy manifest.jsonl --tokens tokens.txt
 
+  # A Kaldi archive or any file of an array for each utterance, without texts
+  node-ctc decode logits.ark --tokens tokens.txt
+
   # Beam search with a language model, and the three best texts of each
   node-ctc decode logits.npy --tokens tokens.txt --lm 3gram.arpa.gz \\
     --alpha 0.5 --beta 1.5 --beam 200 --top 3
@@ -53,21 +56,19 @@ Examples:
 Files:
   ${fileHelp.logits}
   ${fileHelp.manifest}
-                  The text may be missing; where it is given, errors are counted
+              The text may be missing; where it is given, errors are counted
   ${fileHelp.tokens}
-  --lexicon       one word a line, or a word and its tokens: read R EH D
+  --lexicon   one word a line, or a word and its tokens: read R EH D
 
 ${exitHelp('some utterances could not be decoded')}`;
 
 export function register(program: Command): void {
   const command = program
     .command('decode')
-    .description(
-      'Decode model outputs in LOGITS.npy to text: the best class of every frame, or a beam search.',
-    )
-    .usage('<LOGITS.npy> [MANIFEST.jsonl] --tokens <file> [options]')
-    .argument('<LOGITS.npy>', 'the model outputs')
-    .argument('[MANIFEST.jsonl]', 'ids, frames and true texts');
+    .description('Decode model outputs to text: the best class of every frame, or a beam search.')
+    .usage('<LOGITS> [MANIFEST] --tokens <file> [options]')
+    .argument('<LOGITS>', 'the model outputs')
+    .argument('[MANIFEST]', 'ids, frames and true texts');
   addArrayOptions(command)
     .option(
       '--beam <n>',
@@ -145,9 +146,7 @@ async function run(
       reporter.record(record);
     }
     reporter.finish(summary);
-    if (options.strict && summary.ok < summary.utterances) {
-      process.exitCode = exitCodes.badUtterances;
-    }
+    process.exitCode = exitCodeOfReport(summary.statuses.keys(), options.strict);
   });
 }
 

@@ -1,18 +1,21 @@
-// Decodes an array of model outputs, a bounded part of it at a time, and counts the errors against
+// Decodes model outputs, a bounded part of them at a time, and counts the errors against
 // the manifest's texts. Nothing is printed here.
 
+import { beamDecode, greedyDecode } from '../decode.js';
 import type { DecodedPath } from '../decodeCall.js';
 import type { BeamOptions } from '../decodeOptions.js';
 import { describeNonfinite } from '../eval/outputs.js';
-import { beamDecode, greedyDecode, Lexicon, loadLanguageModel } from '../index.js';
+import type { ReadRow } from '../eval/reader.js';
 import { fileError, quote, readText, splitLines } from '../io/file.js';
-import type { ManifestRow, RowFault } from '../io/manifest.js';
+import type { SourceBatch } from '../io/source.js';
+import { Lexicon } from '../lexicon.js';
+import { loadLanguageModel } from '../lm.js';
 import { type ErrorCounts, errorRate } from '../metrics.js';
 import type { DecodeOptions } from './decode.js';
-import { type Evaluation, type Part, readParts, warnOfRows } from './evaluate.js';
+import { type Evaluation, lookUp, type ReadStatus, readParts } from './evaluate.js';
 import { UsageError } from './exit.js';
 
-export type DecodeStatus = 'ok' | 'infeasible' | 'nonfinite' | 'frames-out-of-range' | RowFault;
+export type DecodeStatus = 'ok' | 'infeasible' | 'nonfinite' | ReadStatus;
 
 /** One hypothesis. */
 export interface Hypothesis extends DecodedPath {
@@ -146,47 +149,35 @@ export async function* decode(
   evaluation: Evaluation,
   decoder: Decoder,
 ): AsyncGenerator<DecodeRecord> {
-  for await (const part of readParts(evaluation)) {
-    const records = part.rows.map((row, i) => checkRow(evaluation, row, part.start + i));
-    const lengths = records.map(({ status, frames }) => (status === 'ok' ? frames! : 0));
-    if (part.start === 0) warnOfRows(evaluation, part.outputs, lengths);
-    yield* await decodePart(evaluation, decoder, part, records, lengths);
+  for await (const { rows, outputs } of readParts(evaluation)) {
+    const records = rows.map((row) => ({ slot: row.slot, record: checkRow(row, outputs) }));
+    yield* await decodePart(evaluation, decoder, outputs, records);
   }
 }
 
-function checkRow(evaluation: Evaluation, row: ManifestRow, index: number): DecodeRecord {
-  const { id, line, text, fault } = row;
-  const frames = row.frames ?? (fault ? undefined : evaluation.frames);
-  const record: DecodeRecord = {
-    index,
-    id,
-    line,
-    status: 'ok',
-    frames,
-    reference: text,
-    paths: [],
-  };
-  if (fault) return { ...record, ...fault };
-  if (frames! <= evaluation.frames) return record;
-  const reason = `${frames} frames; the array has ${evaluation.frames}`;
-  return { ...record, status: 'frames-out-of-range', reason };
+/** A record with the place of its outputs; undefined where it has none. */
+interface CheckedRecord {
+  slot: number | undefined;
+  record: DecodeRecord;
+}
+
+function checkRow(read: ReadRow, outputs: SourceBatch | undefined): DecodeRecord {
+  const { row, index } = read;
+  const { id, line, text: reference } = row;
+  const { frames, fault } = lookUp(read, outputs);
+  return { index, id, line, status: 'ok', frames, reference, paths: [], ...fault };
 }
 
 async function decodePart(
-  evaluation: Evaluation,
+  { blank, symbols, options }: Evaluation,
   decoder: Decoder,
-  { outputs }: Part,
-  records: DecodeRecord[],
-  inputLengths: number[],
+  outputs: SourceBatch | undefined,
+  records: CheckedRecord[],
 ): Promise<DecodeRecord[]> {
-  const { data, type, frames, utterances, classes } = outputs;
-  const { blank, symbols, options } = evaluation;
-  const tensor = {
-    data,
-    type,
-    shape: [frames, utterances, classes],
-    strides: [outputs.frameStride, outputs.utteranceStride, outputs.classStride],
-  };
+  if (outputs === undefined) return records.map(({ record }) => record);
+  const inputLengths = records
+    .filter(({ slot }) => slot !== undefined)
+    .map(({ record: { status, frames } }) => (status === 'ok' ? frames! : 0));
   const common = {
     inputLengths,
     blank,
@@ -200,19 +191,22 @@ async function decodePart(
   };
   const found =
     decoder.beam === undefined
-      ? (await greedyDecode(tensor, common)).utterances.map(({ status, ...path }) => {
+      ? (await greedyDecode(outputs, common)).utterances.map(({ status, ...path }) => {
           return { status, paths: status === 'ok' ? [path] : [] };
         })
       : (
-          await beamDecode(tensor, { ...common, beamWidth: decoder.beam, ...decoder.guides }).catch(
-            inFlags,
-          )
+          await beamDecode(outputs, {
+            ...common,
+            beamWidth: decoder.beam,
+            ...decoder.guides,
+          }).catch(inFlags)
         ).utterances;
-  return records.map((record, i) => {
+  return records.map(({ slot, record }) => {
     if (record.status !== 'ok') return record;
-    const { status, paths } = found[i]!;
+    const n = slot!;
+    const { status, paths } = found[n]!;
     if (status === 'nonfinite') {
-      return { ...record, status, reason: describeNonfinite(outputs, i, inputLengths[i]!) };
+      return { ...record, status, reason: describeNonfinite(outputs, n, inputLengths[n]!) };
     }
     if (status === 'infeasible') {
       return { ...record, status, reason: 'no hypothesis of the beam ends with a whole word' };

@@ -74,8 +74,6 @@ export function register(program: Command): void {
     .argument('<DATA...>', 'the model outputs; - for JSON Lines on standard input')
     .option('--manifest <file>', 'ids, texts and frames (required, but for JSON Lines)');
   addArrayOptions(command)
-    .option('--array <name>', 'the array or column of DATA that holds the outputs')
-    .option('--id-column <name>', 'the column of DATA that holds the ids')
     .option(
       '--word-delimiter <token>',
       'between words, or at their beginning; "" for none (default: the space, | or ▁ among the tokens)',

@@ -1,15 +1,23 @@
-// Evaluates a manifest against an array of model outputs, a bounded part of the array at a time.
+// Evaluates a manifest against model outputs, a bounded part of them at a time.
 // Nothing is printed here: records come out in the order of the manifest.
 
-import { describeInfeasible } from '../eval/evaluate.js';
+import { ctcError } from '../errors.js';
+import { checkCount } from '../eval/data.js';
 import { checkTokens, chooseBlank } from '../eval/model.js';
-import { describeNonfinite, describeRows, type Outputs } from '../eval/outputs.js';
-import { ctcLoss } from '../index.js';
+import { describeInfeasible, describeNonfinite, describeRows } from '../eval/outputs.js';
+import {
+  Buffers,
+  positionOf,
+  type ReadBatch,
+  type ReadRow,
+  type Rows,
+  readBatches,
+} from '../eval/reader.js';
 import { fileError, quote } from '../io/file.js';
-import type { Manifest, ManifestRow, RowFault } from '../io/manifest.js';
-import type { NpyFile } from '../io/npy.js';
+import { type Manifest, RowChecker, type RowFault } from '../io/manifest.js';
+import { type ArraySource, ReadBuffer, type SourceBatch } from '../io/source.js';
 import { makeTokenizer, type Tokens } from '../io/tokens.js';
-import { count } from './terminal.js';
+import { ctcLoss } from '../loss.js';
 
 export type UtteranceStatus =
   | 'ok'
@@ -17,8 +25,10 @@ export type UtteranceStatus =
   | 'nonfinite'
   | 'unknown-symbol'
   | 'empty-text'
-  | 'frames-out-of-range'
-  | RowFault;
+  | ReadStatus;
+
+/** Why a row's outputs cannot be used. */
+export type ReadStatus = RowFault | 'no-output' | 'unreadable' | 'frames-out-of-range';
 
 /** One row of the manifest and what it came to. */
 export interface UtteranceRecord {
@@ -52,13 +62,14 @@ export interface EvaluationOptions {
   warn: (message: string) => void;
 }
 
-/** A manifest, an array and tokens that fit one another. */
+/** Model outputs, a manifest and tokens that fit one another. */
 export interface Evaluation {
-  file: NpyFile;
+  source: ArraySource;
+  /** The outputs as the user named them. */
+  path: string;
   manifest: Manifest;
+  rows: Rows;
   options: EvaluationOptions;
-  frames: number;
-  utterances: number;
   classes: number;
   blank: number;
   /** `symbols[c]` is the symbol of class c. */
@@ -66,148 +77,162 @@ export interface Evaluation {
   tokenize: ReturnType<typeof makeTokenizer>;
 }
 
-/**
- * Compares the three inputs; without a manifest the rows are called by their numbers. Throws
- * `ERR_CTC_FILE` where they disagree, UsageError for --blank.
- */
+export interface Inputs {
+  source: ArraySource;
+  path: string;
+  /** undefined: a row for each utterance, under its id or else its number. */
+  manifest: Manifest | undefined;
+  tokens: Tokens;
+}
+
+/** Compares the three inputs. Throws `ERR_CTC_FILE` where they disagree, UsageError for --blank. */
 export function prepare(
-  file: NpyFile,
-  given: Manifest | undefined,
-  tokens: Tokens,
+  { source, path, manifest: given, tokens }: Inputs,
   options: EvaluationOptions,
 ): Evaluation {
-  const { shape } = file;
-  if (shape.length !== 2 && shape.length !== 3) {
-    throw fileError(
-      file.path,
-      `has the shape (${shape.join(', ')})`,
-      'Model outputs have three, T x N x C or N x T x C, or for one utterance T x C',
-    );
-  }
-  const classes = shape.at(-1)!;
-  const [frames, utterances] =
-    shape.length === 2
-      ? [shape[0]!, 1]
-      : options.layout === 'TNC'
-        ? [shape[0]!, shape[1]!]
-        : [shape[1]!, shape[0]!];
-
-  checkTokens(tokens, classes, file.path);
-  const manifest = given ?? numberedRows(utterances);
-  if (manifest.rows.length !== utterances) {
-    const swapped = shape.length === 3 && manifest.rows.length === frames;
-    const other = options.layout === 'TNC' ? 'NTC' : 'TNC';
-    throw fileError(
-      manifest.path,
-      `has ${count(manifest.rows.length, 'row')} and ${file.path} holds ${count(utterances, 'utterance')} (${shape.join(' x ')}, read as ${shape.length === 2 ? 'T x C' : options.layout})`,
-      swapped
-        ? `With --layout ${other} they agree`
-        : 'Give one row for each utterance, in the order of the array',
-    );
+  const { classes } = source;
+  checkTokens(tokens, classes, source.paths[0]!);
+  const manifest = given ?? rowsOf(source);
+  const rows: Rows = {
+    path: manifest.path,
+    count: manifest.rows.length,
+    inOrder: given === undefined,
+    async *slice(start, end) {
+      yield manifest.rows.slice(start, end);
+    },
+  };
+  if (given !== undefined) {
+    checkCount(source, rows, options.layout);
+    checkIds(source, given);
   }
   const blank = chooseBlank(tokens, classes, options.blank);
   const { symbols } = tokens;
   const tokenize = makeTokenizer(symbols, blank);
-  return { file, manifest, options, frames, utterances, classes, blank, symbols, tokenize };
+  return { source, path, manifest, rows, options, classes, blank, symbols, tokenize };
 }
 
-function numberedRows(count: number): Manifest {
-  const rows = Array.from({ length: count }, (_, n) => {
-    return { line: n + 1, id: String(n), text: undefined, frames: undefined };
-  });
+function rowsOf(source: ArraySource): Manifest {
+  const checker = new RowChecker(false);
+  const rows = Array.from({ length: source.count }, (_, n) =>
+    checker.check({ line: n + 1, id: source.id(n) ?? String(n) }),
+  );
   return { path: '', rows };
+}
+
+/** Throws `ERR_CTC_FILE` where not one row is about the data: names of arrays are then no ids, or it is another's manifest. */
+function checkIds(source: ArraySource, { path, rows }: Manifest): void {
+  if (!source.keyed || rows.length === 0 || source.count === 0) return;
+  if (rows.some(({ id }) => source.find(id) !== undefined)) return;
+  const [id, other] = [quote(rows[0]!.id), quote(source.id(0)!)];
+  const named = ['npz', 'safetensors', 'hdf5'].includes(source.format);
+  throw fileError(
+    path,
+    `has no id that is in ${source.paths[0]}: its first is ${id}, and there it is ${other}`,
+    named
+      ? 'Give the ids of the data, or name the array that holds all utterances (--array)'
+      : 'Give the ids of the data',
+  );
 }
 
 /** The records of all rows, in order. */
 export async function* evaluate(evaluation: Evaluation): AsyncGenerator<UtteranceRecord> {
-  for await (const { start, rows, outputs } of readParts(evaluation)) {
-    const records = rows.map((row, i) => checkRow(evaluation, row, start + i));
-    if (start === 0) {
-      warnOfRows(
-        evaluation,
-        outputs,
-        records.map((record) => record.length),
-      );
-    }
-    yield* await evaluateChunk(evaluation, outputs, records);
+  for await (const { rows, outputs } of readParts(evaluation)) {
+    const records = rows.map((row) => checkRow(evaluation, row, outputs));
+    yield* await evaluatePart(evaluation, outputs, records);
   }
 }
 
-/** Some utterances' model outputs and rows; `outputs` is overwritten by the next part. */
-export interface Part {
-  start: number;
-  rows: ManifestRow[];
-  outputs: Outputs;
-}
-
-/** The array from its first utterance to the last one, `chunkBytes` of it at a time. */
-export async function* readParts(evaluation: Evaluation): AsyncGenerator<Part> {
-  const { file, manifest, options, utterances } = evaluation;
-  // An array of one utterance is read whole, as the range of all its frames.
-  const single = file.shape.length === 2;
-  const axis = !single && options.layout === 'TNC' ? 1 : 0;
-  const each = file.bytesFor(axis, single ? file.shape[0]! : 1);
-  const { chunkBytes = 2 ** 28 } = options;
-  const chunk = Math.max(1, Math.min(utterances, Math.floor(chunkBytes / Math.max(1, each))));
-  const buffer = file.bufferFor(axis, single ? file.shape[0]! : Math.min(chunk, utterances));
-
-  for (let start = 0; start < utterances; start += chunk) {
-    const size = Math.min(chunk, utterances - start);
+/** All rows with their outputs, `chunkBytes` of these at a time; they are overwritten by the next part. */
+export async function* readParts(evaluation: Evaluation): AsyncGenerator<ReadBatch> {
+  const { source, rows, options } = evaluation;
+  options.signal?.throwIfAborted();
+  const buffers = new Buffers([new ReadBuffer(options.chunkBytes ?? 2 ** 28)]);
+  let warned = false;
+  for await (const part of readBatches(source, rows, 0, rows.count, buffers)) {
     options.signal?.throwIfAborted();
-    const array = await file.read(axis, start, single ? file.shape[0]! : size, buffer);
-    const rows = manifest.rows.slice(start, start + size);
-    yield { start, rows, outputs: asOutputs(evaluation, array, size) };
+    if (!warned && part.outputs !== undefined) {
+      const read = part.rows.filter(({ slot }) => slot !== undefined);
+      const lengths = read.map((row) => {
+        const { frames, fault } = lookUp(row, part.outputs);
+        return fault === undefined ? frames! : 0;
+      });
+      warnOfRows(evaluation, part.outputs, lengths);
+      warned = true;
+    }
+    yield part;
+    buffers.give(part.buffer);
   }
 }
 
-/** One utterance's model outputs. */
-export async function readUtterance(evaluation: Evaluation, n: number): Promise<Outputs> {
-  const { file, options } = evaluation;
-  const single = file.shape.length === 2;
-  const axis = !single && options.layout === 'TNC' ? 1 : 0;
-  const array = await file.read(axis, single ? 0 : n, single ? file.shape[0]! : 1);
-  return asOutputs(evaluation, array, 1);
+/** One utterance's model outputs. Throws `ERR_CTC_FILE` where it has none, or they cannot be read. */
+export async function readUtterance(
+  { source, path, manifest, rows }: Evaluation,
+  n: number,
+): Promise<SourceBatch> {
+  const { id } = manifest.rows[n]!;
+  const position = positionOf(source, rows, id, n);
+  if (position === undefined) throw fileError(path, `has no utterance ${quote(id)}`);
+  const outputs = await source.read([position], new ReadBuffer());
+  const [fault] = outputs.faults;
+  if (fault !== undefined) throw ctcError('ERR_CTC_FILE', fault);
+  return outputs;
+}
+
+/** A row's frames, and why it has none that can be used. */
+export function lookUp(
+  { row, slot, fault }: ReadRow,
+  outputs: SourceBatch | undefined,
+): { frames: number | undefined; fault: { status: ReadStatus; reason: string } | undefined } {
+  const known = row.fault ?? fault;
+  if (known !== undefined) return { frames: row.frames, fault: known };
+  const reason = outputs!.faults[slot!];
+  if (reason !== undefined) return { frames: row.frames, fault: { status: 'unreadable', reason } };
+  const held = outputs!.frames[slot!]!;
+  const { frames = held } = row;
+  if (frames <= held) return { frames, fault: undefined };
+  const beyond = `${frames} frames; the data has ${held}`;
+  return { frames, fault: { status: 'frames-out-of-range', reason: beyond } };
 }
 
 /** Warns when the first outputs, within their lengths, do not look like what --input says. */
-export function warnOfRows({ options }: Evaluation, outputs: Outputs, lengths: number[]): void {
+export function warnOfRows({ options }: Evaluation, outputs: SourceBatch, lengths: number[]): void {
   const suspicion = describeRows(outputs, lengths, options.input);
   if (suspicion !== undefined) options.warn(suspicion);
 }
 
 /** A row whose text has become labels, or that says why not. */
 export interface CheckedRow extends UtteranceRecord {
+  /** Place in the outputs; undefined where the row has none. */
+  slot: number | undefined;
   /** To evaluate; 0 where the row is not evaluated. */
   length: number;
   /** Class numbers; empty where the row is not evaluated. */
   targets: number[];
 }
 
-function asOutputs(
-  { classes, frames, options }: Evaluation,
-  { data, type, shape, strides }: Awaited<ReturnType<NpyFile['read']>>,
-  utterances: number,
-): Outputs {
-  const [first, second, third] = strides as [number, number, number];
-  const [frameStride, utteranceStride, classStride] =
-    shape.length === 2
-      ? [first, 0, second]
-      : options.layout === 'TNC'
-        ? [first, second, third]
-        : [second, first, third];
-  return { data, type, frames, utterances, classes, frameStride, utteranceStride, classStride };
-}
-
-export function checkRow(evaluation: Evaluation, row: ManifestRow, index: number): CheckedRow {
-  const { id, line, text = '', fault } = row;
-  const record: CheckedRow = { index, id, line, status: 'ok', text, length: 0, targets: [] };
+export function checkRow(
+  evaluation: Evaluation,
+  read: ReadRow,
+  outputs: SourceBatch | undefined,
+): CheckedRow {
+  const { row, index, slot } = read;
+  const { id, line, text = '' } = row;
+  const { frames, fault } = lookUp(read, outputs);
+  const record: CheckedRow = {
+    index,
+    id,
+    line,
+    status: 'ok',
+    text,
+    frames,
+    slot,
+    length: 0,
+    targets: [],
+  };
   const fail = (status: UtteranceStatus, reason: string): CheckedRow =>
     Object.assign(record, { status, reason });
 
-  record.frames = row.frames;
-  if (fault) return fail(fault.status, fault.reason);
-  const frames = row.frames ?? evaluation.frames;
-  record.frames = frames;
+  if (fault !== undefined) return fail(fault.status, fault.reason);
   if (text === '') return fail('empty-text', 'the text is empty');
   const { labels, unknown } = evaluation.tokenize(text);
   if (unknown !== undefined) {
@@ -218,34 +243,37 @@ export function checkRow(evaluation: Evaluation, row: ManifestRow, index: number
       `no token for ${quote(symbol)} (U+${code}) at character ${position}`,
     );
   }
-  if (frames > evaluation.frames) {
-    return fail('frames-out-of-range', `${frames} frames; the array has ${evaluation.frames}`);
-  }
   const repeats = labels.filter((label, i) => label === labels[i - 1]).length;
-  record.length = frames;
+  record.length = frames!;
   record.targets = labels;
   record.labels = labels.length;
   record.framesNeeded = labels.length + repeats;
   return record;
 }
 
-async function evaluateChunk(
+/** Without what only its evaluation needs. */
+export function recordOf({
+  targets: _,
+  length: __,
+  slot: ___,
+  ...record
+}: CheckedRow): UtteranceRecord {
+  return record;
+}
+
+async function evaluatePart(
   { blank, options }: Evaluation,
-  outputs: Outputs,
+  outputs: SourceBatch | undefined,
   records: CheckedRow[],
 ): Promise<UtteranceRecord[]> {
-  const { data, type, frames, utterances, classes } = outputs;
+  if (outputs === undefined) return records.map(recordOf);
+  const read = records.filter(({ slot }) => slot !== undefined);
   const { losses, status } = await ctcLoss(
-    {
-      data,
-      type,
-      shape: [frames, utterances, classes],
-      strides: [outputs.frameStride, outputs.utteranceStride, outputs.classStride],
-    },
-    records.map((record) => record.targets),
+    outputs,
+    read.map((record) => record.targets),
     {
       // An utterance that is not evaluated takes part with no frames and no labels.
-      inputLengths: records.map((record) => record.length),
+      inputLengths: read.map((record) => record.length),
       blank,
       input: options.input,
       reduction: 'none',
@@ -256,15 +284,18 @@ async function evaluateChunk(
       signal: options.signal,
     },
   );
-  return records.map(({ targets, length, ...record }, i) => {
+  return records.map((checked) => {
+    const record = recordOf(checked);
     if (record.status !== 'ok') return record;
-    if (status[i] === 'ok') return { ...record, loss: losses[i]! };
-    if (status[i] === 'infeasible') {
+    const { targets, length } = checked;
+    const n = checked.slot!;
+    if (status[n] === 'ok') return { ...record, loss: losses[n]! };
+    if (status[n] === 'infeasible') {
       return { ...record, status: 'infeasible', reason: describeInfeasible(record) };
     }
     // The softmax needs every class of a frame; of log-probabilities only these are looked at.
     const used = options.input === 'logits' ? undefined : [blank, ...targets];
-    const reason = describeNonfinite(outputs, i, length, used);
+    const reason = describeNonfinite(outputs, n, length, used);
     return { ...record, status: 'nonfinite', reason };
   });
 }

@@ -16,6 +16,14 @@ export const exitCodes = {
   interrupted: 130,
 } as const;
 
+/** The exit code of a command that reports utterances of these statuses. */
+export function exitCodeOfReport(statuses: Iterable<string>, strict = false): number {
+  const bad = new Set(statuses);
+  bad.delete('ok');
+  if (bad.has('unreadable')) return exitCodes.unreadableData;
+  return strict && bad.size > 0 ? exitCodes.badUtterances : exitCodes.ok;
+}
+
 /** The exit code for what a command threw. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return exitCodes.usage;

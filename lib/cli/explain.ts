@@ -28,6 +28,9 @@ Examples:
   node-ctc explain logits.npy manifest.jsonl --tokens tokens.txt \\
     --utterance sp-0001 --html sp-0001.html
 
+  # One utterance of a Kaldi archive, HDF5 file or folder, by its id
+  node-ctc explain logits.ark --tokens tokens.txt --utterance a1 --text "hello"
+
   # The third utterance of an array against a text of your own
   node-ctc explain logits.npy --tokens tokens.txt --utterance 2 --text "hello"
 
@@ -46,13 +49,14 @@ export function register(program: Command): void {
     .description(
       'Explain the CTC loss of one utterance: its lattice with alpha, beta, posteriors and best path, and, while they are few, all paths that read as the text.',
     )
-    .usage(
-      '<LOGITS.npy> [MANIFEST.jsonl] --tokens <file> [options]\n       node-ctc explain --demo',
-    )
-    .argument('[LOGITS.npy]', 'the model outputs')
-    .argument('[MANIFEST.jsonl]', 'ids, texts and frames')
+    .usage('<LOGITS> [MANIFEST] --tokens <file> [options]\n       node-ctc explain --demo')
+    .argument('[LOGITS]', 'the model outputs')
+    .argument('[MANIFEST]', 'ids, texts and frames')
     .option('--demo', "a CTC tutorial's worked example: CAT in five frames; needs no files")
-    .option('--utterance <id>', 'its id in the manifest; without one its number, from 0')
+    .option(
+      '--utterance <id>',
+      'its id in the manifest or the data; without ids its number, from 0',
+    )
     .option('--text <text>', "what it is to read (default: the manifest's text)")
     .option('--frames <n>', "its frames (default: the manifest's, else all)", integerFrom(0));
   addArrayOptions(command);
@@ -130,91 +134,71 @@ async function explainFile(
   manifestPath: string | undefined,
   options: ExplainOptions,
 ): Promise<Explanation> {
-  if (logits === undefined) throw new UsageError('name a LOGITS.npy file, or give --demo');
+  if (logits === undefined) throw new UsageError('name a file of model outputs, or give --demo');
   if (options.tokens === undefined) throw new UsageError('--tokens <file> is required');
   const [
-    evaluation,
-    npy,
-    manifests,
-    tokenFiles,
+    { withInputs },
+    { checkRow, readUtterance, warnOfRows },
     { explain },
-    terminal,
-    outputs,
+    { describeNonfinite },
     { fileError },
     { withBlankSign },
   ] = await Promise.all([
+    import('./inputs.js'),
     import('./evaluate.js'),
-    import('../io/npy.js'),
-    import('../io/manifest.js'),
-    import('../io/tokens.js'),
     import('../explain.js'),
-    import('./terminal.js'),
     import('../eval/outputs.js'),
     import('../io/file.js'),
     import('../report/escape.js'),
   ]);
-  const file = await npy.NpyFile.open(logits, { bfloat16: options.bfloat16 });
-  try {
-    const manifest =
-      manifestPath === undefined ? undefined : await manifests.readManifest(manifestPath);
-    const tokens = await tokenFiles.readTokens(options.tokens);
-    const prepared = evaluation.prepare(file, manifest, tokens, {
-      layout: options.layout,
-      input: options.input,
-      blank: options.blank,
-      warn: terminal.showWarning,
-    });
-    const index = findUtterance(prepared.manifest, options.utterance);
-    const given = prepared.manifest.rows[index]!;
+  return withInputs({ logits, manifest: manifestPath }, options, async (evaluation) => {
+    const { manifest, blank, symbols } = evaluation;
+    const index = findUtterance(manifest, options.utterance);
+    const given = manifest.rows[index]!;
     const text = options.text ?? given.text;
     if (text === undefined) throw new UsageError('which text? Give --text, or a manifest');
     if (options.text === undefined && given.fault !== undefined) {
-      throw fileError(prepared.manifest.path, `line ${given.line}: ${given.fault.reason}`);
+      throw fileError(manifest.path, `line ${given.line}: ${given.fault.reason}`);
     }
-    if (options.frames !== undefined && options.frames > prepared.frames) {
-      throw new UsageError(`--frames is ${options.frames}; the array has ${prepared.frames}`);
+    const outputs = await readUtterance(evaluation, index);
+    const held = outputs.frames[0]!;
+    if (options.frames !== undefined && options.frames > held) {
+      throw new UsageError(`--frames is ${options.frames}; the data has ${held}`);
     }
-    // An empty text is a target, too, when it is asked for.
     const frames = options.frames ?? given.frames;
     const row = { ...given, text, frames, fault: undefined };
-    const checked =
-      text === ''
-        ? { targets: [], length: frames ?? prepared.frames }
-        : evaluation.checkRow(prepared, row, index);
-    if ('reason' in checked && checked.reason !== undefined) {
-      if (options.text !== undefined) throw new UsageError(`--text: ${checked.reason}`);
-      throw fileError(prepared.manifest.path, `line ${given.line}: ${checked.reason}`);
+    const read = { row, index, slot: 0, fault: undefined };
+    const checked = checkRow(evaluation, read, outputs);
+    const { status, reason, targets } = checked;
+    // An empty text is a target, too, when it is asked for.
+    if (status !== 'ok' && status !== 'empty-text') {
+      const isTyped = options.text !== undefined && status === 'unknown-symbol';
+      if (isTyped) throw new UsageError(`--text: ${reason}`);
+      throw fileError(manifest.path, `line ${given.line}: ${reason}`);
     }
-    const { targets, length } = checked;
-    if (length > prepared.frames) {
-      const problem = `line ${given.line}: frames is ${length}; the array has ${prepared.frames}`;
-      throw fileError(prepared.manifest.path, problem);
-    }
-    const array = await evaluation.readUtterance(prepared, index);
-    evaluation.warnOfRows(prepared, array, [length]);
-    const { data, type, frameStride, classStride, classes } = array;
+    const length = checked.frames!;
+    warnOfRows(evaluation, outputs, [length]);
+    const { data, type, shape, strides } = outputs;
     const explanation = await explain(
-      { data, type, shape: [length, classes], strides: [frameStride, classStride] },
+      { data, type, shape: [length, shape[2]], strides: [strides[0], strides[2]] },
       targets,
       {
         input: options.input,
-        blank: prepared.blank,
-        symbols: withBlankSign(tokens.symbols, prepared.blank),
+        blank,
+        symbols: withBlankSign(symbols, blank),
         maxPaths: options.maxPaths,
       },
     );
     if (explanation.status === 'nonfinite') {
-      const used = options.input === 'logits' ? undefined : [prepared.blank, ...targets];
-      terminal.showWarning(`nonfinite: ${outputs.describeNonfinite(array, 0, length, used)}`);
+      const used = options.input === 'logits' ? undefined : [blank, ...targets];
+      evaluation.options.warn(`nonfinite: ${describeNonfinite(outputs, 0, length, used)}`);
     }
     return explanation;
-  } finally {
-    await file.close();
-  }
+  });
 }
 
 function findUtterance({ rows }: Manifest, id: string | undefined): number {
-  if (rows.length === 0) throw new UsageError('the array has no utterances');
+  if (rows.length === 0) throw new UsageError('the data has no utterances');
   const some = rows.slice(0, 3).map((row) => row.id);
   const names = `${some.join(', ')}${rows.length > 3 ? ', ...' : ''}`;
   if (id === undefined) {

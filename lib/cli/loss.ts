@@ -1,7 +1,7 @@
 // `node-ctc loss`: the options, and the run from files to report.
 
 import type { Command } from 'commander';
-import { exitCodes } from './exit.js';
+import { exitCodeOfReport } from './exit.js';
 import {
   type ArrayOptions,
   addArrayOptions,
@@ -25,6 +25,10 @@ Examples:
   node-ctc loss logprobs.npy manifest.jsonl --tokens tokens.txt \\
     --layout NTC --input logProbs --blank -1
 
+  # The array "logits" of a file that holds several
+  node-ctc loss outputs.safetensors manifest.jsonl --tokens tokens.txt \\
+    --array logits
+
   # The ids of utterances that lose more than 2 nats a label, with jq
   node-ctc loss logits.npy manifest.jsonl --tokens tokens.txt --json |
     jq -r 'select(.lossPerLabel > 2).id'
@@ -39,12 +43,10 @@ ${exitHelp('some utterances could not be evaluated')}`;
 export function register(program: Command): void {
   const command = program
     .command('loss')
-    .description(
-      'Evaluate the CTC loss of model outputs in LOGITS.npy against the texts of MANIFEST.jsonl.',
-    )
-    .usage('<LOGITS.npy> <MANIFEST.jsonl> --tokens <file> [options]')
-    .argument('<LOGITS.npy>', 'the model outputs')
-    .argument('<MANIFEST.jsonl>', 'ids, texts and frames');
+    .description('Evaluate the CTC loss of model outputs against the texts of a manifest.')
+    .usage('<LOGITS> <MANIFEST> --tokens <file> [options]')
+    .argument('<LOGITS>', 'the model outputs')
+    .argument('<MANIFEST>', 'ids, texts and frames');
   addArrayOptions(command).option(
     '--worst <k>',
     'how many of the worst utterances to list',
@@ -77,8 +79,6 @@ async function run(logits: string, manifest: string, options: LossOptions): Prom
       reporter.record(record);
     }
     reporter.finish(summary);
-    if (options.strict && summary.ok < summary.utterances) {
-      process.exitCode = exitCodes.badUtterances;
-    }
+    process.exitCode = exitCodeOfReport(summary.statuses.keys(), options.strict);
   });
 }

@@ -28,13 +28,16 @@ export function listFaults(
   if (more > 0) line(dim(`and ${more} more; --json gives every reason`));
 }
 
-/** The array as the summaries in JSON describe it. */
-export function describeArray({ file, options, blank }: Evaluation): object {
+/** The model outputs as the summaries in JSON describe them. */
+export function describeArray({ source, path, options, blank }: Evaluation): object {
+  const { format, shape, type } = source;
   return {
-    file: file.path,
-    shape: file.shape,
-    layout: file.shape.length === 2 ? 'TC' : options.layout,
-    type: file.type,
+    file: path,
+    format,
+    // Each utterance has its own, T x C, where they do not lie in one array.
+    shape: shape ?? null,
+    layout: shape?.length === 3 ? options.layout : 'TC',
+    type,
     input: options.input,
     blank,
   };

@@ -2,12 +2,14 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
-/** What the array's numbers and its classes are. */
+/** Where the outputs are in their file, what their numbers and their classes are. */
 export interface ArrayOptions {
   tokens: string;
   blank?: number;
   layout: 'TNC' | 'NTC';
   input: 'logits' | 'logProbs';
+  array?: string;
+  idColumn?: string;
   bfloat16?: boolean;
 }
 
@@ -27,6 +29,8 @@ export function addArrayOptions(command: Command): Command {
         .choices(['logits', 'logProbs'])
         .default('logits'),
     )
+    .option('--array <name>', 'the array or column of the file that holds the outputs')
+    .option('--id-column <name>', 'the column of a table that holds the ids')
     .option('--bfloat16', 'read 16-bit integers (u2 or V2) as bfloat16');
 }
 
@@ -61,12 +65,15 @@ export function addRunOptions(
 
 /** The parts of --help that tell of the files. */
 export const fileHelp = {
-  logits: `LOGITS.npy      float32, float64 or float16; T x N x C (frames, utterances,
-                  classes), N x T x C with --layout NTC, or T x C for just one`,
-  manifest: `MANIFEST.jsonl  one object a line, row n for utterance n of the array:
-                  {"id": "a", "text": "hello", "frames": 50}`,
-  tokens: `tokens.txt      one symbol a line, line number (from 0) = class; the line of a
-                  space token is one literal space, the blank's line is <blank>`,
+  logits: `LOGITS      .npy, .npz, .safetensors, Kaldi .ark or .scp, HDF5, Parquet or
+              Arrow; also a folder of them, or a pattern in quotes. Floats,
+              T x N x C (frames, utterances, classes), N x T x C with --layout
+              NTC, T x C for just one; or an array of T x C for each, by its id`,
+  manifest: `MANIFEST    one object a line, for the utterance of its id; where the outputs
+              have no ids, row n for utterance n:
+              {"id": "a", "text": "hello", "frames": 50}`,
+  tokens: `tokens.txt  one symbol a line, line number (from 0) = class; the line of a
+              space token is one literal space, the blank's is <blank>`,
 };
 
 export function exitHelp(failed: string): string {

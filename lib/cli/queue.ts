@@ -95,8 +95,6 @@ function registerAdd(queue: Command): void {
     .requiredOption('--out <folder>', 'the folder of the results (required)')
     .requiredOption('--shards <n>', 'how many jobs (required)', integerFrom(1, 100000));
   addArrayOptions(command)
-    .option('--array <name>', 'the array or column of DATA that holds the outputs')
-    .option('--id-column <name>', 'the column of DATA that holds the ids')
     .option('--word-delimiter <token>', 'between words, or at their beginning; "" for none')
     .addOption(
       new Option('--format <format>', 'of the merged records')

@@ -5,7 +5,7 @@ import type { SourceBatch } from '../io/source.js';
 import { countErrors } from '../metrics.js';
 import { type Engine, type EngineCall, EngineStatus } from './engine.js';
 import { lookAt } from './looks.js';
-import { describeNonfinite } from './outputs.js';
+import { describeInfeasible, describeNonfinite } from './outputs.js';
 import type { ReadBatch, ReadRow } from './reader.js';
 import { type EvalRecord, type EvalStatus, emptyRecord } from './record.js';
 import type { Writing } from './reference.js';
@@ -125,7 +125,7 @@ function addLoss(
   if (status === EngineStatus.nonfinite) {
     // The softmax needs every class of a frame; of log-probabilities only these are looked at.
     const used = input === 'logits' ? undefined : [blank, ...engine.labelsOf(slot)];
-    const reason = describeNonfinite(asOutputs(outputs), slot, record.frames!, used);
+    const reason = describeNonfinite(outputs, slot, record.frames!, used);
     fail(record, 'nonfinite', reason);
   } else if (status === EngineStatus.infeasible) {
     fail(record, 'infeasible', describeInfeasible(record));
@@ -160,35 +160,4 @@ function addGreedy(record: EvalRecord, engine: Engine, slot: number, writing: Wr
 function fail(record: EvalRecord, status: EvalStatus, reason: string): void {
   record.status = status;
   record.reason = reason;
-}
-
-/** Why no path reads as the text. */
-export function describeInfeasible(record: {
-  frames?: number | null;
-  labels?: number | null;
-  framesNeeded?: number | null;
-}): string {
-  const [frames, labels, needed] = [record.frames!, record.labels!, record.framesNeeded!];
-  if (frames >= needed) return '-Infinity in the array leaves no path for the text';
-  const repeats = needed - labels;
-  const parts = repeats > 0 ? ` (${count(labels, 'label')} + ${count(repeats, 'repeat')})` : '';
-  return `needs ${count(needed, 'frame')}${parts} and has ${frames}`;
-}
-
-/** 1 row, 2 rows. */
-export function count(n: number, noun: string): string {
-  return `${n} ${noun}${n === 1 ? '' : 's'}`;
-}
-
-function asOutputs({ data, type, shape, strides }: SourceBatch) {
-  return {
-    data,
-    type,
-    frames: shape[0],
-    utterances: shape[1],
-    classes: shape[2],
-    frameStride: strides[0],
-    utteranceStride: strides[1],
-    classStride: strides[2],
-  };
 }

@@ -1,9 +1,7 @@
 // Opens what an evaluation is given and checks that it belongs together.
 
-import { fileError } from '../io/file.js';
-import { type ArraySource, openSource } from '../io/openSource.js';
 import { readTokens, type Tokens } from '../io/tokens.js';
-import { count } from './evaluate.js';
+import { checkCount, type DataOptions, openData } from './data.js';
 import { checkTokens, chooseBlank } from './model.js';
 import { Writing } from './reference.js';
 import { openRows } from './rows.js';
@@ -13,14 +11,10 @@ import type { StreamOptions } from './stream.js';
 import { UsageError } from './usage.js';
 
 /** What is asked of an evaluation besides its files. */
-export interface Given {
+export interface Given extends DataOptions {
   tokens: string;
   blank?: number;
-  layout: 'TNC' | 'NTC';
   input: 'logits' | 'logProbs';
-  array?: string;
-  idColumn?: string;
-  bfloat16?: boolean;
   wordDelimiter?: string;
   worst: number;
   threads?: number;
@@ -37,16 +31,14 @@ export async function openInputs(
   warn: (message: string) => void,
   signal: AbortSignal | undefined,
 ): Promise<Inputs> {
-  const { layout, array, bfloat16, idColumn } = options;
   const tokens = await readTokens(options.tokens);
-  const source = await openSource(data, { layout, bfloat16, array, idColumn });
+  const source = await openData(data, options);
   try {
-    checkNames(source, options);
     source.warnings.forEach(warn);
     checkTokens(tokens, source.classes, source.paths[0]!);
     const { engine, choices } = chooseModel(tokens, source.classes, options, signal);
     const rows = await openRows(manifest);
-    checkCount(source, rows, layout);
+    checkCount(source, rows, options.layout);
     const counted = { utterances: rows.count, sha256: rows.sha256 };
     const settings = settingsOf(source, { ...choices, manifest: counted });
     return { source, rows, settings, engine };
@@ -100,38 +92,4 @@ function makeWriting(symbols: string[], blank: number, delimiter: string | undef
   } catch (error) {
     throw new UsageError(`--word-delimiter: ${(error as Error).message}`);
   }
-}
-
-/** Names that the data's format has no place for would be ignored. */
-function checkNames({ format, paths }: ArraySource, { array, idColumn }: Given): void {
-  const refuse = (option: string, has: string) => {
-    throw new UsageError(
-      `${option} does not go with ${paths[0]} (${format}), which has ${has}: leave it out`,
-    );
-  };
-  if (array !== undefined && (format === 'npy' || format === 'kaldi')) {
-    refuse('--array', 'no named arrays');
-  }
-  if (idColumn !== undefined && format !== 'parquet' && format !== 'arrow') {
-    refuse('--id-column', 'no columns');
-  }
-}
-
-/** Without ids, row n belongs to utterance n, so that there must be as many. */
-function checkCount(
-  source: ArraySource,
-  rows: { path: string; count: number },
-  layout: 'TNC' | 'NTC',
-): void {
-  if (source.keyed || rows.count === source.count) return;
-  const { shape } = source;
-  const read = shape && ` (${shape.join(' x ')}, read as ${shape.length === 2 ? 'T x C' : layout})`;
-  const swapped = shape?.length === 3 && shape[layout === 'TNC' ? 0 : 1] === rows.count;
-  throw fileError(
-    rows.path,
-    `has ${count(rows.count, 'row')} and ${source.paths.join(', ')} holds ${count(source.count, 'utterance')}${read ?? ''}`,
-    swapped
-      ? `With --layout ${layout === 'TNC' ? 'NTC' : 'TNC'} they agree`
-      : 'Give one row for each utterance, in the order of the data',
-  );
 }

@@ -2,7 +2,7 @@
 
 import { fileError } from '../io/file.js';
 import type { Tokens } from '../io/tokens.js';
-import { count } from './evaluate.js';
+import { count } from './outputs.js';
 import { UsageError } from './usage.js';
 
 /** Throws `ERR_CTC_FILE` where the tokens are not those of the `classes` of `path`. */

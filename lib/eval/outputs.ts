@@ -1,20 +1,8 @@
 // Looks at single model outputs in JavaScript: to warn when they are not what --input says, and to
-// say where a number is that spoils a loss.
+// say why one has no loss.
 
 import { bfloat16ToNumber, float16ToNumber } from '../io/half.js';
-import type { NpyData, NpyType } from '../io/npy.js';
-
-/** Model outputs by (frame, utterance, class); strides in elements. */
-export interface Outputs {
-  data: NpyData;
-  type: NpyType;
-  frames: number;
-  utterances: number;
-  classes: number;
-  frameStride: number;
-  utteranceStride: number;
-  classStride: number;
-}
+import type { SourceBatch } from '../io/source.js';
 
 const sampledUtterances = 16;
 const sampledFrames = 4;
@@ -26,7 +14,7 @@ const sumTolerance = 0.01;
  * of a few utterances, within their lengths.
  */
 export function describeRows(
-  outputs: Outputs,
+  outputs: SourceBatch,
   lengths: number[],
   input: 'logits' | 'logProbs',
 ): string | undefined {
@@ -58,7 +46,7 @@ export function describeRows(
  * all of them.
  */
 export function describeNonfinite(
-  outputs: Outputs,
+  outputs: SourceBatch,
   n: number,
   frames: number,
   used?: number[],
@@ -73,19 +61,38 @@ export function describeNonfinite(
   return 'a number in its frames is not finite';
 }
 
-function* samplePlaces(outputs: Outputs, lengths: number[]): Generator<[n: number, t: number]> {
-  const step = Math.max(1, Math.floor(outputs.utterances / sampledUtterances));
-  for (let n = 0; n < outputs.utterances; n += step) {
-    const frames = Math.min(lengths[n]!, outputs.frames);
+/** Why no path reads as the text. */
+export function describeInfeasible(record: {
+  frames?: number | null;
+  labels?: number | null;
+  framesNeeded?: number | null;
+}): string {
+  const [frames, labels, needed] = [record.frames!, record.labels!, record.framesNeeded!];
+  if (frames >= needed) return '-Infinity in the array leaves no path for the text';
+  const repeats = needed - labels;
+  const parts = repeats > 0 ? ` (${count(labels, 'label')} + ${count(repeats, 'repeat')})` : '';
+  return `needs ${count(needed, 'frame')}${parts} and has ${frames}`;
+}
+
+/** 1 row, 2 rows. */
+export function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+function* samplePlaces(outputs: SourceBatch, lengths: number[]): Generator<[n: number, t: number]> {
+  const [longest, utterances] = outputs.shape;
+  const step = Math.max(1, Math.floor(utterances / sampledUtterances));
+  for (let n = 0; n < utterances; n += step) {
+    const frames = Math.min(lengths[n]!, longest);
     const stride = Math.max(1, Math.floor(frames / sampledFrames));
     for (let t = 0; t < frames; t += stride) yield [n, t];
   }
 }
 
-function readRow(outputs: Outputs, n: number, t: number): number[] {
-  const { data, type, frameStride, utteranceStride, classStride, classes } = outputs;
+function readRow({ data, type, shape, strides }: SourceBatch, n: number, t: number): number[] {
+  const [frameStride, utteranceStride, classStride] = strides;
   const decode =
     type === 'float16' ? float16ToNumber : type === 'bfloat16' ? bfloat16ToNumber : Number;
   const start = t * frameStride + n * utteranceStride;
-  return Array.from({ length: classes }, (_, c) => decode(data[start + c * classStride]!));
+  return Array.from({ length: shape[2] }, (_, c) => decode(data[start + c * classStride]!));
 }

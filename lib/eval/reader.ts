@@ -7,12 +7,11 @@ import type { ArraySource, ReadBuffer, SourceBatch } from '../io/source.js';
 export interface Rows {
   readonly path: string;
   readonly count: number;
-  /** SHA-256 of the file. */
-  readonly sha256: string;
+  /** Row n is utterance n of the source, even where those have ids. */
+  readonly inOrder?: boolean;
   /** Rows `start` to `end` (exclusive), some at a time; each part is gone through before the next one is asked for. */
   slice(start: number, end: number): AsyncIterable<Iterable<ManifestRow>>;
 }
-
 /** A row, and where its outputs are in the batch; or why they are not. */
 export interface ReadRow {
   row: ManifestRow;
@@ -55,6 +54,16 @@ export class Buffers {
   }
 }
 
+/** Where the outputs of row `index` are in the source; undefined where they are not. */
+export function positionOf(
+  source: ArraySource,
+  { inOrder }: Rows,
+  id: string,
+  index: number,
+): number | undefined {
+  return source.keyed && !inOrder ? source.find(id) : index;
+}
+
 /**
  * Reads the utterances `start` to `end` of the manifest. Whoever gets a batch gives its buffer back.
  * Only what concerns no single utterance is thrown.
@@ -84,7 +93,7 @@ export async function* readBatches(
           if (!next.done) part = next.value[Symbol.iterator]();
           continue;
         }
-        const position = source.keyed ? source.find(row.id) : index;
+        const position = positionOf(source, rows, row.id, index);
         const fault = position === undefined && row.fault === undefined ? noOutput : undefined;
         window.push({ row, index, slot: undefined, fault });
         slots.push(position);

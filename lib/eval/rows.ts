@@ -7,8 +7,13 @@ import { type EarlierLines, type ManifestRow, manifestRowGroups } from '../io/ma
 import { RepeatedIds } from '../io/repeatedIds.js';
 import type { Rows } from './reader.js';
 
+export interface ManifestRows extends Rows {
+  /** SHA-256 of the file. */
+  readonly sha256: string;
+}
+
 /** Throws `ERR_CTC_FILE`. */
-export async function openRows(path: string): Promise<Rows> {
+export async function openRows(path: string): Promise<ManifestRows> {
   const hash = createHash('sha256');
   async function* pieces() {
     for await (const piece of readPieces(path)) {

@@ -2,6 +2,7 @@
 
 import { fileError, quote } from './file.js';
 import type { KeyIndex } from './keyIndex.js';
+import { columnNames } from './rowMatrix.js';
 import type { SourceOptions } from './source.js';
 
 export interface Container {
@@ -11,12 +12,13 @@ export interface Container {
   shape(position: number): readonly number[];
 }
 
+const outputNames: readonly string[] = columnNames.logits;
 // Beyond so many arrays, they are utterances.
 const mostNamed = 64;
 
 /**
- * The position of the array that holds a whole batch: the one named by `options.array`, or the only one of three axes;
- * undefined where the arrays are one for each utterance. Throws `ERR_CTC_FILE` where that is not clear.
+ * The position of the array that holds a whole batch: the one named by `options.array`, or the only one of three axes,
+ * or of two where its name is one for outputs (`logits`) and no utterance's; undefined where the arrays are one for each utterance. Throws `ERR_CTC_FILE` where that is not clear.
  */
 export function chooseArray(
   path: string,
@@ -30,11 +32,15 @@ export function chooseArray(
     throw fileError(path, `has no array ${quote(array)}`, `It has ${list(ids, ids.count)}`);
   }
   if (ids.count > mostNamed) return undefined;
-  const deep: number[] = [];
+  const [flat, deep]: [number[], number[]] = [[], []];
   for (let i = 0; i < ids.count; i++) {
-    if (axesOf(container, i) === 3) deep.push(i);
+    const axes = axesOf(container, i);
+    if (axes === 2) flat.push(i);
+    if (axes === 3) deep.push(i);
   }
-  if (deep.length === 0) return undefined;
+  const isOutputs = flat.length === 1 && outputNames.includes(ids.at(flat[0]!));
+  const chosen = deep[0] ?? (isOutputs ? flat[0] : undefined);
+  if (chosen === undefined) return undefined;
   if (deep.length > 1) {
     throw fileError(
       path,
@@ -44,10 +50,10 @@ export function chooseArray(
   }
   if (ids.count > 1) {
     container.warnings.push(
-      `${path}: of ${list(ids, ids.count)}, ${quote(ids.at(deep[0]!))} is read`,
+      `${path}: of ${list(ids, ids.count)}, ${quote(ids.at(chosen))} is read`,
     );
   }
-  return deep[0];
+  return chosen;
 }
 
 function axesOf(container: Container, position: number): number | undefined {

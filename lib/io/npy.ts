@@ -1,5 +1,4 @@
-// Reads .npy arrays by pread into one aligned buffer, whole or a range of one axis at a time, so
-// that a file larger than memory can be worked through.
+// Finds the array of a .npy file, of which ranges can be read by pread; and reads whole ones.
 
 import { ctcError } from '../errors.js';
 import { fileError } from './file.js';
@@ -50,76 +49,21 @@ export function locateNpy(
   };
 }
 
-/** An open .npy file whose header has been checked against the size of the file. */
-export class NpyFile {
-  readonly path: string;
-  readonly type: NpyType;
-  readonly shape: readonly number[];
-  /** Bytes of the file beyond the array, which numpy.load ignores too. */
-  readonly trailingBytes: number;
-  readonly array: LocatedArray;
-  readonly #file: PreadFile;
-
-  private constructor(file: PreadFile, array: LocatedArray, header: NpyHeader) {
-    this.path = file.path;
-    this.type = header.type;
-    this.shape = header.shape;
-    this.trailingBytes = file.size - header.dataOffset - header.dataBytes;
-    this.array = array;
-    this.#file = file;
-  }
-
-  /** Opens a file and reads its header alone. Throws `ERR_CTC_FILE`. */
-  static async open(path: string, options: NpyOptions = {}): Promise<NpyFile> {
-    const file = PreadFile.open(path);
-    try {
-      const { array, header } = locateNpy(file, 0, file.size, options);
-      return new NpyFile(file, array, header);
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-  }
-
-  /** Bytes that `read(axis, start, count)` needs. */
-  bytesFor(axis: number, count: number): number {
-    return this.array.bytesFor(axis, count);
-  }
-
-  /** Memory for `read(axis, start, count, buffer)`. Throws `ERR_CTC_OUT_OF_MEMORY`. */
-  bufferFor(axis: number, count: number): ArrayBuffer {
-    return allocate(this.path, this.bytesFor(axis, count));
-  }
-
-  /**
-   * Reads the range `start` to `start + count` of `axis`, with all of the other axes, into the
-   * beginning of `buffer` (or a new one). One pread for each contiguous run of the file.
-   */
-  async read(axis: number, start: number, count: number, buffer?: ArrayBuffer): Promise<NpyArray> {
-    const bytes = this.bytesFor(axis, count);
-    const target = buffer ?? this.bufferFor(axis, count);
-    await this.array.fill(new Uint8Array(target, 0, bytes), axis, start, count);
-    return {
-      data: viewElements(target, this.type, bytes),
-      type: this.type,
-      shape: this.shape.map((n, i) => (i === axis ? count : n)),
-      strides: this.array.strides(axis, count),
-    };
-  }
-
-  async close(): Promise<void> {
-    this.#file.close();
-  }
-}
-
-/** Reads a whole .npy file. Throws `ERR_CTC_FILE`. */
+/** Reads a whole .npy file. Throws `ERR_CTC_FILE`, `ERR_CTC_OUT_OF_MEMORY`. */
 export async function readNpy(path: string, options: NpyOptions = {}): Promise<NpyArray> {
-  const file = await NpyFile.open(path, options);
+  const file = PreadFile.open(path);
   try {
-    if (file.shape.length > 0) return await file.read(0, 0, file.shape[0]!);
-    throw fileError(path, 'holds one number, not an array', 'Save the whole array');
+    const { array, header } = locateNpy(file, 0, file.size, options);
+    const { type, shape, dataBytes } = header;
+    if (shape.length === 0) {
+      throw fileError(path, 'holds one number, not an array', 'Save the whole array');
+    }
+    const memory = allocate(path, dataBytes);
+    await array.fill(new Uint8Array(memory), 0, 0, shape[0]!);
+    const data = viewElements(memory, type, dataBytes);
+    return { data, type, shape, strides: array.strides(0, shape[0]!) };
   } finally {
-    await file.close();
+    file.close();
   }
 }
 

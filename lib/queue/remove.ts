@@ -1,7 +1,7 @@
 // Taking a run out of the queue.
 
 import { rangeError } from '../errors.js';
-import { count } from '../eval/evaluate.js';
+import { count } from '../eval/outputs.js';
 import { type QueueOptions, type Queues, withQueues } from './redis.js';
 import { findRun } from './status.js';
 
