@@ -1,11 +1,24 @@
 // Evaluations as jobs on a real Redis server.
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, relative } from 'node:path';
+import type { EvalRecord } from '../lib/eval/record.js';
 import type { JobEvent, RunSpec } from '../lib/queue/index.js';
-import { Scratch } from './io.helpers.js';
-import { makeCase, run } from './support/evalCase.js';
+import { root, Scratch } from './io.helpers.js';
+import { makeCase, readLines, run, splitCase } from './support/evalCase.js';
 import { assertSame, isJob, specOf, TestQueue } from './support/queueWorkers.js';
 import { needRedis, RedisServer } from './support/redis.js';
 
@@ -191,6 +204,55 @@ describe('node-ctc queue', function () {
     const { code, out: text } = await queue.run('status', ['--strict']);
     assert.equal(code, 1);
     assert.deepEqual(JSON.parse(text).statuses, { ok: 29, 'unknown-symbol': 1 });
+  });
+
+  it('unreadable, truncated and missing files: the bytes of one run, whatever the paths to them', async () => {
+    const own = makeCase(scratch, { utterances: 12 });
+    const here = join(scratch.folder, 'here');
+    const there = join(scratch.folder, 'there');
+    mkdirSync(here);
+    splitCase(own, join(here, 'logits'), (path, bytes, n) => {
+      if (n === 2) writeFileSync(path, 'unreadable');
+      if (n === 5) writeFileSync(path, bytes.subarray(0, bytes.length - 7));
+      if (n === 6) symlinkSync('nowhere.npy', path);
+      return [2, 5, 6, 9].includes(n);
+    });
+    copyFileSync(own.manifest, join(here, 'manifest.jsonl'));
+    copyFileSync(own.tokens, join(here, 'tokens.txt'));
+    const files = (folder: string) => ({
+      data: [join(folder, 'logits')],
+      manifest: join(folder, 'manifest.jsonl'),
+      tokens: join(folder, 'tokens.txt'),
+    });
+
+    const alone = join(scratch.folder, 'alone');
+    const { data, manifest, tokens } = files(relative(root, here));
+    const args = ['eval', ...data, '--manifest', manifest, '--tokens', tokens, '--out', alone];
+    assert.equal((await run(args)).code, 3);
+    const records = readLines<EvalRecord>(join(alone, 'results.jsonl'));
+    const faulty = records.filter(({ status }) => status !== 'ok');
+    assert.deepEqual(
+      faulty.map(
+        ({ id, status, reason }) => `${id} ${status}: ${reason!.split(/[:.] /, 2).join(': ')}`,
+      ),
+      [
+        'utt-2 unreadable: utt-2.npy: is not a .npy file',
+        'utt-5 unreadable: utt-5.npy: the shape (24, 6) of float32 needs 576 bytes and the file holds 569',
+        'utt-6 unreadable: utt-6.npy: no such file',
+        'utt-9 no-output: the data has no utterance of this id',
+      ],
+    );
+
+    const absolute = { ...files(here), out: join(scratch.folder, 'absolute'), shards: 3 };
+    await queue.add(absolute);
+    await queue.drain();
+    assertSame(absolute.out, alone);
+
+    const rooted = { ...files(here), out: join(here, 'results'), shards: 2 };
+    await queue.add(rooted, { root: here });
+    cpSync(here, there, { recursive: true, verbatimSymlinks: true });
+    await queue.drain({ root: there });
+    assertSame(join(there, 'results'), alone);
   });
 
   it('more shards than utterances', async () => {
