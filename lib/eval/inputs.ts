@@ -29,7 +29,7 @@ export interface Given {
 export type Inputs = Pick<RunOptions, 'source' | 'rows' | 'settings' | 'engine'>;
 type StreamInputs = Pick<StreamOptions, 'stream' | 'choices' | 'engine' | 'checkClasses'>;
 
-/** Throws `ERR_CTC_FILE` and UsageError. */
+/** Throws `ERR_CTC_FILE`, UsageError and the signal's reason. */
 export async function openInputs(
   data: readonly string[],
   manifest: string,
@@ -39,13 +39,13 @@ export async function openInputs(
 ): Promise<Inputs> {
   const { layout, array, bfloat16, idColumn } = options;
   const tokens = await readTokens(options.tokens);
-  const source = await openSource(data, { layout, bfloat16, array, idColumn });
+  const source = await openSource(data, { layout, bfloat16, array, idColumn }, signal);
   try {
     checkNames(source, options);
     source.warnings.forEach(warn);
     checkTokens(tokens, source.classes, source.paths[0]!);
     const { engine, choices } = chooseModel(tokens, source.classes, options, signal);
-    const rows = await openRows(manifest);
+    const rows = await openRows(manifest, signal);
     checkCount(source, rows, layout);
     const counted = { utterances: rows.count, sha256: rows.sha256 };
     const settings = settingsOf(source, { ...choices, manifest: counted });

@@ -58,7 +58,7 @@ export class Buffers {
 
 /**
  * Reads the utterances `start` to `end` of the manifest. Whoever gets a batch gives its buffer back.
- * Only what concerns no single utterance is thrown.
+ * Only what concerns no single utterance is thrown, and the reason of `signal`.
  */
 export async function* readBatches(
   source: ArraySource,
@@ -66,6 +66,7 @@ export async function* readBatches(
   start: number,
   end: number,
   buffers: Buffers,
+  signal?: AbortSignal,
 ): AsyncGenerator<ReadBatch> {
   let index = start;
   const unreadable = faultsOf(source.paths);
@@ -104,7 +105,7 @@ export async function* readBatches(
         }
         const asked = slots.slice(taken).filter((slot) => slot !== undefined);
         try {
-          outputs = await source.read(asked.slice(0, most), buffer);
+          outputs = await source.read(asked.slice(0, most), buffer, signal);
           most = Math.min(rowsAtATime, 2 * most);
         } catch (error) {
           if ((error as { code?: string }).code !== 'ERR_CTC_FILE') throw error;

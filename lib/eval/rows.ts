@@ -7,11 +7,12 @@ import { type EarlierLines, type ManifestRow, manifestRowGroups } from '../io/ma
 import { RepeatedIds } from '../io/repeatedIds.js';
 import type { Rows } from './reader.js';
 
-/** Throws `ERR_CTC_FILE`. */
-export async function openRows(path: string): Promise<Rows> {
+/** Throws `ERR_CTC_FILE` and the signal's reason. */
+export async function openRows(path: string, signal?: AbortSignal): Promise<Rows> {
   const hash = createHash('sha256');
   async function* pieces() {
     for await (const piece of readPieces(path)) {
+      signal?.throwIfAborted();
       hash.update(piece);
       yield piece;
     }

@@ -81,9 +81,14 @@ export interface ArraySource {
   /**
    * Reads the first of `positions`, as many as fit into `buffer` and lie well together; at least one, and how many is
    * `shape[1]` of the result. Consecutive positions are read fastest. What is wrong with one utterance is its
-   * fault and leaves the others alone. Throws `ERR_CTC_FILE` where nothing of a file can be read any longer.
+   * fault and leaves the others alone. Throws `ERR_CTC_FILE` where nothing of a file can be read any longer, and the
+   * reason of `signal` where that ends what could take long.
    */
-  read(positions: readonly number[], buffer: ReadBuffer): Promise<SourceBatch>;
+  read(
+    positions: readonly number[],
+    buffer: ReadBuffer,
+    signal?: AbortSignal,
+  ): Promise<SourceBatch>;
 
   close(): Promise<void>;
 }

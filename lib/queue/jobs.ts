@@ -72,7 +72,7 @@ export class Evaluator {
     const { batchBytes, warn, root } = this.#machine;
     const { out } = findFiles(run, root);
     try {
-      const { source, rows, settings, engine } = await this.#inputs(id, run);
+      const { source, rows, settings, engine } = await this.#inputs(id, run, lease.signal);
       const { summary } = await evaluateShard({
         source,
         rows,
@@ -101,13 +101,13 @@ export class Evaluator {
     await open?.inputs.source.close();
   }
 
-  async #inputs(id: string, run: StoredRun): Promise<Inputs> {
+  async #inputs(id: string, run: StoredRun, signal: AbortSignal): Promise<Inputs> {
     if (this.#open?.run === id) return this.#open.inputs;
     await this.close();
     const { root, threads, warn } = this.#machine;
     const { data, manifest, tokens } = findFiles(run, root);
     const options = { ...run.options, tokens, threads };
-    const inputs = await openInputs(data, manifest, options, warn, undefined);
+    const inputs = await openInputs(data, manifest, options, warn, signal);
     this.#open = { run: id, inputs };
     const differs = difference(run.settings, inputs.settings);
     if (differs === undefined) return inputs;
