@@ -206,6 +206,42 @@ describe('node-ctc queue', function () {
     assert.deepEqual(JSON.parse(text).statuses, { ok: 29, 'unknown-symbol': 1 });
   });
 
+  it('--html: the page of one run, once; made again where it was taken away', async () => {
+    const own = makeCase(scratch, { utterances: 40 }, (n, fields) =>
+      n === 7 ? { ...fields, text: 'z' } : fields,
+    );
+    const at = (name: string) => join(scratch.folder, name);
+    const [alone, page] = [at('alone.html'), at('pages/report.html')];
+    assert.equal((await run([...own.args, '--html', alone])).code, 0);
+    const files = [own.data, ...own.args.slice(2), '--out', at('pages')];
+    const add = (...more: string[]) => {
+      return queue.run('add', [...files, '--format', 'csv', '--shards', '3', ...more]);
+    };
+    const added = await add('--html', page);
+    assert.deepEqual([added.code, added.err], [0, '']);
+    // As a process: the plotting library draws other lines where it sees a test runner's globals.
+    const work = async () => {
+      const worker = queue.work('--drain');
+      assert.equal(await worker.ended, 0, worker.err());
+      const merges = worker.events.filter((event) => isJob(event, 'merge', 'done'));
+      return merges.map(({ results, html }) => [results, html]);
+    };
+    assert.deepEqual(await work(), [[at('pages/results.csv'), page]]);
+    assert.ok(readFileSync(page).equals(readFileSync(alone)));
+    assert.equal(JSON.parse((await add('--html', page)).out).state, 'complete');
+
+    rmSync(page);
+    assert.equal(JSON.parse((await add('--html', page)).out).state, 'added');
+    assert.deepEqual(await work(), [[at('pages/results.csv'), page]]);
+    assert.ok(readFileSync(page).equals(readFileSync(alone)));
+
+    // Said before the run, not after it.
+    const folder = await add('--html', at('pages'), '--overwrite');
+    assert.equal(folder.code, 3);
+    assert.match(folder.err, /^error: .*pages: cannot be written: it is a folder or a device/);
+    assert.ok(existsSync(at('pages/results.csv')));
+  });
+
   it('unreadable, truncated and missing files: the bytes of one run, whatever the paths to them', async () => {
     const own = makeCase(scratch, { utterances: 12 });
     const here = join(scratch.folder, 'here');
@@ -248,11 +284,13 @@ describe('node-ctc queue', function () {
     await queue.drain();
     assertSame(absolute.out, alone);
 
-    const rooted = { ...files(here), out: join(here, 'results'), shards: 2 };
+    const html = join(here, 'report.html');
+    const rooted = { ...files(here), out: join(here, 'results'), shards: 2, html };
     await queue.add(rooted, { root: here });
     cpSync(here, there, { recursive: true, verbatimSymlinks: true });
     await queue.drain({ root: there });
     assertSame(join(there, 'results'), alone);
+    assert.ok(existsSync(join(there, 'report.html')) && !existsSync(html));
   });
 
   it('more shards than utterances', async () => {
