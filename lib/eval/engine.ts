@@ -85,7 +85,8 @@ export class Engine {
   /** Computes. Throws what `ctcLoss` and `greedyDecode` throw. */
   async run(outputs: SourceBatch, { input, blank, threads, signal }: EngineCall): Promise<void> {
     signal?.throwIfAborted();
-    const tensor = resolveTensor(outputs, 'TNC');
+    const { data: elements, type, shape, strides } = outputs;
+    const tensor = resolveTensor({ data: elements, type, shape, strides }, 'TNC');
     const plan = {
       tensor,
       inputLengths: this.#lossLengths,
