@@ -52,8 +52,8 @@ export interface SourceBatch {
   faults: (string | undefined)[];
 }
 
-/** Model outputs that can be read from any place. */
-export interface ArraySource {
+/** What is known of model outputs once they are open. */
+export interface SourceFacts {
   readonly format: SourceFormat;
   /** As the user gave them, for messages. */
   readonly paths: readonly string[];
@@ -67,7 +67,10 @@ export interface ArraySource {
   readonly keyed: boolean;
   /** What is odd about the files but no error, one line each. */
   readonly warnings: readonly string[];
+}
 
+/** Model outputs that can be read from any place. */
+export interface ArraySource extends SourceFacts {
   /** The id of an utterance; undefined where the format has none. O(1). */
   id(position: number): string | undefined;
   /**
