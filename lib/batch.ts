@@ -19,7 +19,7 @@ import {
   resolveBlank,
   resolveSignal,
 } from './options.js';
-import { type Place, resolvePlace } from './place.js';
+import { checkBuffers, type Place, resolvePlace } from './place.js';
 import { resolveTargets } from './targets.js';
 import { resolveTensor, type TensorData } from './tensor.js';
 import { resolveInputLengths } from './validate.js';
@@ -104,6 +104,8 @@ export function prepareBatch(
     }
   }
   const place = resolvePlace(options.device, input);
+  const buffers = choice(options.buffers, 'buffers', BUFFERS, 'auto');
+  checkBuffers(place, buffers);
   const kind = choice(options.input, 'input', INPUT_KINDS, 'logits');
   const layout = choice(options.layout, 'layout', LAYOUTS, 'TNC');
   const tensor = place.input?.tensor(layout) ?? resolveTensor(input, layout);
@@ -131,7 +133,7 @@ export function prepareBatch(
     place,
     options,
     signal: resolveSignal(options.signal),
-    buffers: choice(options.buffers, 'buffers', BUFFERS, 'auto'),
+    buffers,
   };
 }
 

@@ -20,7 +20,7 @@ import { rangeError } from './errors.js';
 import { type Guide, resolveGuide } from './guide.js';
 import type { Status } from './lossCall.js';
 import { resolveBlank } from './options.js';
-import { type Place, resolvePlace } from './place.js';
+import { checkBuffers, type Place, resolvePlace } from './place.js';
 import { resolveTensor, type TensorData } from './tensor.js';
 import { resolveInputLengths } from './validate.js';
 
@@ -102,6 +102,7 @@ export function prepareDecode(
   const raw = options.raw;
   const limits = resolveLimits(raw);
   const place = placeOf(input, raw.device, verb);
+  checkBuffers(place, options.buffers);
   const tensor = place.input?.tensor(options.layout) ?? resolveTensor(input, options.layout);
   const blank = resolveBlank(raw.blank, tensor.classes);
   const spelling = resolveSpelling(raw.tokens, raw.wordDelimiter, tensor.classes, blank);

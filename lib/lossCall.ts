@@ -10,7 +10,7 @@ import type {
 import { resolveLossOptions } from './lossOptions.js';
 import type { LossPlan } from './native.js';
 import { resolveBlank } from './options.js';
-import { checkTarget, type Place, resolvePlace } from './place.js';
+import { checkBuffers, checkTarget, type Place, resolvePlace } from './place.js';
 import type { Profile } from './profiles.js';
 import { gradientScales, reduceLosses, type Sums, sumLosses } from './reduce.js';
 import { resolveTargets } from './targets.js';
@@ -98,6 +98,7 @@ export function prepareLoss(
 ): LossCall {
   const options = resolveLossOptions(given, synchronous);
   const place = resolvePlace(options.device, input, options.gradient);
+  checkBuffers(place, options.buffers);
   const tensor = place.input?.tensor(options.layout) ?? resolveTensor(input, options.layout);
   const blank = resolveBlank(options.blank, tensor.classes);
   const { labels, offsets } = resolveTargets(targets, options.targetLengths, tensor, blank);

@@ -58,7 +58,8 @@ export interface LossSyncOptions<
   readonly input?: InputKind;
   /**
    * For log-probabilities: `'input'` (default) is the true partial derivative, -posterior;
-   * `'softmax'` is exp(logProb) - posterior, the convention of PyTorch.
+   * `'softmax'` is exp(logProb) - posterior, the convention of PyTorch. As there, the exponential is
+   * taken first and scaled after it: Infinity for what is above 88.7 (of float64: 709.7), and so no log-probability.
    */
   readonly gradientOf?: GradientOf;
   /** Order of the input's dimensions: `'TNC'` (default) or `'NTC'`. */

@@ -16,7 +16,7 @@ export type Device = 'cpu' | 'cuda' | `cuda:${number}` | 'auto';
  * - `'borrow'`: nothing is copied. You promise not to write, detach, transfer or resize the memory
  *   until the promise settles; a broken promise can crash the process.
  * - `'transfer'`: the buffer is taken over without a copy (your views of it become empty) and handed
- *   back as `input` in the result, or on the error.
+ *   back as `input` in the result, or on the error. Refused for a DeviceTensor, which is neither copied nor taken.
  */
 export type Buffers = 'auto' | 'borrow' | 'transfer';
 

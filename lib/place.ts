@@ -1,6 +1,7 @@
 import { CPU, resolveDevice } from './device.js';
 import { type DeviceSource, deviceSource } from './deviceTensor.js';
 import { rangeError, show } from './errors.js';
+import type { Buffers } from './options.js';
 import type { ResolvedTensor } from './tensor.js';
 
 /** Where a call is computed, and which of its arrays are in a GPU's memory already. */
@@ -30,6 +31,16 @@ function checkDevice(name: string, source: DeviceSource, number: number, device:
   throw rangeError(
     'ERR_CTC_INVALID_ARG_VALUE',
     `${name} is in the memory of 'cuda:${source.device}', but device is ${where}`,
+  );
+}
+
+/** Refuses to take over the memory of a GPU: the DeviceTensor stays the caller's in any case. */
+export function checkBuffers({ input }: Place, buffers: Buffers): void {
+  if (input === undefined || buffers !== 'transfer') return;
+  throw rangeError(
+    'ERR_CTC_INVALID_ARG_VALUE',
+    `buffers: 'transfer' takes over an array, and input is in the memory of 'cuda:${input.device}', which is not ` +
+      'copied: leave buffers out',
   );
 }
 

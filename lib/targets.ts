@@ -2,6 +2,7 @@ import { rangeError, show, typeError } from './errors.js';
 import { outOfMemory } from './native.js';
 import type { IntegerArray } from './options.js';
 import { type ResolvedTensor, shapeOf, sizeOf, spanOf, stridesOf } from './tensor.js';
+import { checkTensorKeys } from './tensorKeys.js';
 import {
   INTEGER_ARRAY,
   type IntegerSource,
@@ -310,6 +311,7 @@ function tensorOf(targets: unknown): {
   strides: readonly number[];
 } {
   if (typeof targets === 'object' && targets !== null && 'data' in targets) {
+    checkTensorKeys(targets, 'targets');
     const tensor = targets as { data: unknown; shape?: unknown; dims?: unknown; strides?: unknown };
     const data = integerSource(tensor.data, 'targets.data');
     const given = tensor.strides;

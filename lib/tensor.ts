@@ -1,5 +1,6 @@
 import { rangeError, show, typeError } from './errors.js';
 import type { Layout } from './options.js';
+import { checkTensorKeys } from './tensorKeys.js';
 
 /** Names of the element types, as onnxruntime spells them. */
 export type TensorType = 'float32' | 'float64' | 'float16' | 'bfloat16';
@@ -16,7 +17,8 @@ export interface Float16View extends ArrayBufferView {
 export type TensorData = Float32Array | Float64Array | Float16View | Uint16Array | Uint8Array;
 
 /**
- * Model outputs: any object with `data` and `shape` (or `dims`). An onnxruntime `Tensor` is one.
+ * Model outputs: any object with `data` and `shape` (or `dims`). An onnxruntime `Tensor` is one. An object literal may
+ * have no other keys than these.
  *
  * `shape` is [T, N, C] (or [N, T, C] with `layout: 'NTC'`), or [T, C] for one utterance: T frames,
  * N utterances, C classes, the blank included.
@@ -82,7 +84,7 @@ export function typedArrayName(value: unknown): string | undefined {
  * Checks `value` and finds sizes, strides and element type. Nothing is copied.
  *
  * @param name - How messages call the argument.
- * @throws TypeError `ERR_CTC_INVALID_ARG_TYPE`; RangeError `ERR_CTC_INVALID_SHAPE`, `ERR_CTC_BUFFER`.
+ * @throws TypeError `ERR_CTC_INVALID_ARG_TYPE`, `ERR_CTC_UNKNOWN_OPTION`; RangeError `ERR_CTC_INVALID_SHAPE`, `ERR_CTC_BUFFER`.
  */
 export function resolveTensor(value: unknown, layout: Layout, name = 'input'): ResolvedTensor {
   if (typeof value !== 'object' || value === null) {
@@ -91,6 +93,7 @@ export function resolveTensor(value: unknown, layout: Layout, name = 'input'): R
       `${name} must be an object with data and shape, not ${show(value)}`,
     );
   }
+  checkTensorKeys(value, name);
   const tensor = value as TensorLike;
   const data = tensor.data;
   const strides = tensor.strides;

@@ -11,8 +11,9 @@ import { ContainedSource } from '../lib/io/contained.js';
 import type { ContainedFormat, Request } from '../lib/io/containedWorker.js';
 import { PreadFile } from '../lib/io/pread.js';
 import { ReaderThread, ThreadEnded } from '../lib/io/readerThread.js';
+import { ReadBuffer } from '../lib/io/source.js';
 import { Scratch } from './io.helpers.js';
-import { fixture, readAll, utterance } from './support/formats.js';
+import { endlessArrow, fixture, readAll, utterance } from './support/formats.js';
 import { root } from './support/paths.js';
 
 const formats: [name: string, format: ContainedFormat][] = [
@@ -23,8 +24,15 @@ const formats: [name: string, format: ContainedFormat][] = [
   ['zstd.parquet', 'parquet'],
 ];
 
-function open(path: string, format: ContainedFormat, seconds?: number) {
-  return ContainedSource.open(PreadFile.open(path), format, {}, seconds);
+function open(path: string, format: ContainedFormat, seconds?: number, signal?: AbortSignal) {
+  return ContainedSource.open(PreadFile.open(path), format, {}, { seconds, signal });
+}
+
+/** A signal that is aborted when the library is at work. */
+function soon(reason: Error): AbortSignal {
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(reason), 300);
+  return controller.signal;
 }
 
 describe('files that libraries read', () => {
@@ -59,16 +67,43 @@ describe('files that libraries read', () => {
 
   it('are given up when they keep their library busy, and the others go on', async () => {
     const other = await open(fixture('snappy.parquet'), 'parquet');
-    const bytes = readFileSync(fixture('utterances.arrow'));
-    // A length in the schema, which apache-arrow then looks for in endless zeros.
-    bytes[407] = 96;
-    const path = scratch.write(bytes, 'endless.arrow');
+    const path = scratch.write(endlessArrow(), 'endless.arrow');
     await assert.rejects(open(path, 'arrow', 1), (error: Error & { code: string }) => {
       assert.equal(error.code, 'ERR_CTC_FILE');
       assert.match(error.message, /endless\.arrow: has kept its library busy for \d+ s\. Write/);
       return true;
     });
     // Its thread was ended with the endless one.
+    const read = await readAll(other);
+    assert.deepEqual(
+      read.map(({ rows }) => rows),
+      [0, 1, 2, 3, 4].map(utterance),
+    );
+    await other.close();
+  });
+
+  it('are left at once where a signal says so, and the others go on', async () => {
+    const other = await open(fixture('snappy.parquet'), 'parquet');
+    const stopped = new Error('stopped');
+    const schema = scratch.write(endlessArrow(), 'schema.arrow');
+    await assert.rejects(open(schema, 'arrow', 600, soon(stopped)), (error) => error === stopped);
+    await assert.rejects(
+      open(schema, 'arrow', 600, AbortSignal.abort(stopped)),
+      /^Error: stopped$/,
+    );
+
+    // Its thread was ended, and it is opened again, as another file by now.
+    const path = scratch.write(readFileSync(fixture('utterances.arrow')), 'changing.arrow');
+    const source = await open(path, 'arrow', 600);
+    await assert.rejects(open(schema, 'arrow', 600, soon(stopped)), (error) => error === stopped);
+    scratch.write(endlessArrow(), 'changing.arrow');
+    const buffer = new ReadBuffer();
+    await assert.rejects(source.read([1], buffer, soon(stopped)), (error) => error === stopped);
+    // That was nobody's fault: what is whole again can be read again.
+    scratch.write(readFileSync(fixture('utterances.arrow')), 'changing.arrow');
+    assert.deepEqual((await source.read([1, 2], buffer)).frames, [4, 5]);
+    await source.close();
+
     const read = await readAll(other);
     assert.deepEqual(
       read.map(({ rows }) => rows),

@@ -262,3 +262,35 @@ describe('status', () => {
     assertBitwise(flat.gradient, batch.gradient, 'gradient');
   });
 });
+
+describe("gradientOf: 'softmax' of what is no log-probability", () => {
+  const options = { input: 'logProbs', gradientOf: 'softmax', reduction: 'sum' } as const;
+  // The largest exponent whose exponential is finite lies between the two.
+  const limits = [
+    [Float32Array, 88.7, 88.8],
+    [Float64Array, 709.7, 709.8],
+  ] as const;
+  for (const [View, below, above] of limits) {
+    it(`overflows at its own place, whatever the scale: ${View.name}`, () => {
+      const shape = [2, 1, 3];
+      const logProbs = (value: number) => View.of(-0.5, value, -1, -0.7, -2, -1);
+      const of = (value: number, gradOutput: number) => {
+        return ctcLossSync({ data: logProbs(value), shape }, [[2]], { ...options, gradOutput });
+      };
+      for (const scale of [1, 1e-3]) {
+        const [small, large, ordinary] = [of(below, scale), of(above, scale), of(-1, scale)];
+        assert.ok(Number.isFinite(small.gradient[1]));
+        assert.equal(large.gradient[1], Infinity);
+        // The column is in no path.
+        assert.deepEqual([large.loss, large.status], [ordinary.loss, ['ok']]);
+        for (const i of [0, 2, 3, 4, 5]) assert.equal(large.gradient[i], ordinary.gradient[i]);
+      }
+      // The true derivative has no exponential of it.
+      const { gradient } = ctcLossSync({ data: logProbs(above), shape }, [[2]], {
+        ...options,
+        gradientOf: 'input',
+      });
+      assert.equal(gradient[1], 0);
+    });
+  }
+});

@@ -30,6 +30,8 @@ describe('the files of a run in the queue', () => {
     const found = findFiles(stored, '/elsewhere/deep/');
     assert.equal(found.data[0], '/elsewhere/deep/b/x.npy');
     assert.equal(found.out, '/elsewhere/deep/out');
+    const page = storeFiles({ ...files, html: '/a/pages/x.html' }, '/a');
+    assert.equal(findFiles(page, '/b').html, '/b/pages/x.html');
     assert.throws(() => findFiles(stored, undefined), WrongWorker);
     assert.equal(findFiles(storeFiles({ ...files, out: '/a' }, '/a'), '/b').out, '/b');
   });
@@ -41,6 +43,9 @@ describe('the files of a run in the queue', () => {
         message: /does not lie below the root, \/a$/,
       });
     }
+    assert.throws(() => findFiles({ ...files, html: '/etc/x.html' }, '/a'), {
+      code: 'ERR_CTC_QUEUE',
+    });
     for (const out of ['/etc', '..', '../x', 'x/../../y', '/a/../b', '/ab']) {
       assert.throws(() => findFiles({ ...files, out }, '/a'), {
         code: 'ERR_CTC_QUEUE',
@@ -92,6 +97,7 @@ describe('the arguments of node-ctc/queue', () => {
       manifest: 'm',
       tokens: 't',
       out: 'o',
+      html: undefined,
       results: 'jsonl',
       shards: 2,
       options: {

@@ -4,40 +4,16 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'bullmq';
-import { type RunSpec, removeRun, work } from '../lib/queue/index.js';
-import { Scratch } from './io.helpers.js';
-import { makeCase, run } from './support/evalCase.js';
-import { assertSame, isJob, specOf, TestQueue, until } from './support/queueWorkers.js';
-import { freePort, needRedis, RedisServer } from './support/redis.js';
+import { removeRun, work } from '../lib/queue/index.js';
+import { run } from './support/evalCase.js';
+import { QueueSuite } from './support/queueSuite.js';
+import { assertSame, isJob, TestQueue, until } from './support/queueWorkers.js';
+import { freePort, RedisServer } from './support/redis.js';
 
 describe('workers of node-ctc queue', function () {
   this.timeout(120_000);
-  const scratch = new Scratch();
-  const given = makeCase(scratch, { utterances: 6000 });
-  const whole = join(scratch.folder, 'whole');
-  const spec = (out: string, shards: number): RunSpec => ({
-    ...specOf(given),
-    out: join(scratch.folder, out),
-    shards,
-  });
-  let redis: RedisServer;
-  let queue: TestQueue;
-  let names = 0;
-
-  before(async function () {
-    needRedis(this);
-    redis = await RedisServer.start();
-    const { code, err } = await run([...given.args, '--out', whole]);
-    assert.deepEqual([code, err], [0, '']);
-  });
-  beforeEach(() => {
-    queue = new TestQueue(redis.url, `worker-${names++}`);
-  });
-  afterEach(() => queue.killAll());
-  after(async () => {
-    await redis?.remove();
-    scratch.remove();
-  });
+  const suite = QueueSuite.use('worker');
+  const { scratch, given, whole, spec } = suite;
 
   for (const [signal, code] of [
     ['SIGINT', 130],
@@ -45,8 +21,8 @@ describe('workers of node-ctc queue', function () {
   ] as const) {
     it(`${signal} gives the shard back, with what is done of it`, async () => {
       const given = (attempt: number) => spec(`${signal}-${attempt}`, 2);
-      const { run: id, out, worker } = await queue.catch(given, 1);
-      await assert.rejects(removeRun(id, queue.place), {
+      const { run: id, out, worker } = await suite.queue.catch(given, 1);
+      await assert.rejects(removeRun(id, suite.queue.place), {
         code: 'ERR_CTC_INVALID_ARG_VALUE',
         message: new RegExp(
           `^run ${id} is being worked on \\(.*:${worker.child.pid}\\): stop 1 worker`,
@@ -57,26 +33,30 @@ describe('workers of node-ctc queue', function () {
       assert.equal(await worker.ended, code);
       assert.equal(worker.err(), 'interrupted\n');
       assert.ok(isJob(worker.events.at(-1)!, 'shard', 'returned'));
-      const [{ counts } = assert.fail()] = await queue.status();
+      const [{ counts } = assert.fail()] = await suite.queue.status();
       assert.deepEqual([counts.active, counts.failed], [0, 0]);
 
       // Taken out of the queue and added again, the run goes on as well.
-      await removeRun(id.slice(0, 8), queue.place);
-      assert.deepEqual(await queue.status(), []);
+      await removeRun(id.slice(0, 8), suite.queue.place);
+      assert.deepEqual(await suite.queue.status(), []);
       const again = { ...spec(signal, 2), out };
-      assert.deepEqual(await queue.add(again).then(({ run, state }) => [run, state]), [
+      assert.deepEqual(await suite.queue.add(again).then(({ run, state }) => [run, state]), [
         id,
         'added',
       ]);
-      await queue.drain();
+      await suite.queue.drain();
       assertSame(out, whole);
     });
   }
 
   it('a worker that was frozen notices that its shard went to another', async () => {
     const given = (attempt: number) => spec(`frozen-${attempt}`, 2);
-    const { out, shard, worker: frozen } = await queue.catch(given, 1, '--drain');
-    assert.deepEqual((await queue.drain()).report, { shards: 2 - shard, merged: 1, failed: 0 });
+    const { out, shard, worker: frozen } = await suite.queue.catch(given, 1, '--drain');
+    assert.deepEqual((await suite.queue.drain()).report, {
+      shards: 2 - shard,
+      merged: 1,
+      failed: 0,
+    });
     assertSame(out, whole);
     frozen.child.kill('SIGCONT');
     assert.equal(await frozen.ended, 0, frozen.err());
@@ -87,19 +67,19 @@ describe('workers of node-ctc queue', function () {
 
   it('Redis goes away in the middle: a line when it does, a line when it is back, and the work goes on', async () => {
     const given = (attempt: number) => spec(`away-${attempt}`, 2);
-    const { out, worker } = await queue.catch(given, 1, '--drain');
-    await redis.save();
-    await redis.end();
+    const { out, worker } = await suite.queue.catch(given, 1, '--drain');
+    await suite.redis.save();
+    await suite.redis.end();
     worker.child.kill('SIGCONT');
     const notices = () => worker.events.filter((event) => event.type === 'redis');
     await until('the worker says that Redis is away', () => notices().length > 0);
-    await redis.begin();
+    await suite.redis.begin();
     assert.equal(await worker.ended, 0, worker.err());
     assert.deepEqual(
       notices().map((event) => ('message' in event ? event.message : '')),
       [
-        `Redis at 127.0.0.1:${redis.port}: the connection was lost; the worker goes on when it is back`,
-        `Redis at 127.0.0.1:${redis.port} is back`,
+        `Redis at 127.0.0.1:${suite.redis.port}: the connection was lost; the worker goes on when it is back`,
+        `Redis at 127.0.0.1:${suite.redis.port} is back`,
       ],
     );
     assertSame(out, whole);
@@ -121,14 +101,14 @@ describe('workers of node-ctc queue', function () {
   });
 
   it('a job whose workers die more often than is allowed has failed', async () => {
-    await queue.add(spec('deadly', 1));
-    const connection = { url: redis.url };
-    const dead = new Worker(queue.name, null, { connection, lockDuration: 100 });
+    await suite.queue.add(spec('deadly', 1));
+    const connection = { url: suite.redis.url };
+    const dead = new Worker(suite.queue.name, null, { connection, lockDuration: 100 });
     assert.ok(await dead.getNextJob('dead', { block: false }));
     await dead.close();
-    const { report } = await queue.drain({ takeovers: 0, checkSeconds: 0.2 });
+    const { report } = await suite.queue.drain({ takeovers: 0, checkSeconds: 0.2 });
     assert.deepEqual(report, { shards: 0, merged: 0, failed: 1 });
-    const [status] = await queue.status();
+    const [status] = await suite.queue.status();
     assert.deepEqual(
       [status!.state, status!.shards[0]!.reason],
       ['failed', 'its worker died or froze'],
@@ -136,41 +116,41 @@ describe('workers of node-ctc queue', function () {
   });
 
   it('paths are kept below a root, which may lie elsewhere for a worker', async () => {
-    const { out } = await queue.add(spec('rooted', 1), { root: scratch.folder });
-    const [{ out: kept } = assert.fail()] = await queue.status();
+    const { out } = await suite.queue.add(spec('rooted', 1), { root: scratch.folder });
+    const [{ out: kept } = assert.fail()] = await suite.queue.status();
     assert.equal(kept, 'rooted');
-    await assert.rejects(queue.drain(), {
+    await assert.rejects(suite.queue.drain(), {
       code: 'ERR_CTC_QUEUE',
       message: /^the run was added with a root, .*this worker has none/,
     });
-    assert.equal((await queue.status())[0]!.counts.waiting, 1);
-    await queue.drain({ root: scratch.folder });
+    assert.equal((await suite.queue.status())[0]!.counts.waiting, 1);
+    await suite.queue.drain({ root: scratch.folder });
     assertSame(out, whole);
   });
 
   it('a worker of another version gives the shard back and ends', async () => {
-    const { run: id } = await queue.add(spec('version', 1));
-    await queue.use('runs', async (runs) => {
+    const { run: id } = await suite.queue.add(spec('version', 1));
+    await suite.queue.use('runs', async (runs) => {
       const job = (await runs.getJob(id))!;
       const { data } = job;
       await job.updateData({ ...data, settings: { ...data.settings, version: '9.9.9' } });
     });
-    const worker = queue.work();
+    const worker = suite.queue.work();
     assert.equal(await worker.ended, 3);
     assert.match(
       worker.err(),
       new RegExp(`^error: run ${id} was added by node-ctc 9.9.9, and this worker is .*\n$`),
     );
-    assert.equal((await queue.status())[0]!.counts.waiting, 1);
+    assert.equal((await suite.queue.status())[0]!.counts.waiting, 1);
   });
 
   it('work() ends with the reason of its signal, and reports its progress', async () => {
-    const { out } = await queue.add(spec('signal', 1));
+    const { out } = await suite.queue.add(spec('signal', 1));
     const controller = new AbortController();
     const reason = new Error('enough');
     const seen: number[] = [];
     const working = work({
-      ...queue.place,
+      ...suite.queue.place,
       batchMb: 0.02,
       signal: controller.signal,
       onProgress({ done, total }) {
@@ -181,8 +161,8 @@ describe('workers of node-ctc queue', function () {
     });
     await assert.rejects(working, (error) => error === reason);
     assert.ok(seen[0] === 0 && seen.at(-1)! > 500 && seen.at(-1)! < 6000, String(seen.at(-1)));
-    await assert.rejects(work({ ...queue.place, signal: controller.signal }), /enough/);
-    await queue.drain();
+    await assert.rejects(work({ ...suite.queue.place, signal: controller.signal }), /enough/);
+    await suite.queue.drain();
     assertSame(out, whole);
   });
 
@@ -221,13 +201,13 @@ describe('workers of node-ctc queue', function () {
     });
 
     it('a wrong password', async () => {
-      await redis.use((client) => client.config('SET', 'requirepass', 'right'));
+      await suite.redis.use((client) => client.config('SET', 'requirepass', 'right'));
       try {
-        const url = redis.url.replace('//', '//:wrong@');
+        const url = suite.redis.url.replace('//', '//:wrong@');
         await fails(['status', '--redis', url], 3, /the user or password is missing or wrong/);
       } finally {
-        const url = redis.url.replace('//', '//:right@');
-        await redis.use((client) => client.config('SET', 'requirepass', ''), url);
+        const url = suite.redis.url.replace('//', '//:right@');
+        await suite.redis.use((client) => client.config('SET', 'requirepass', ''), url);
       }
     });
 
@@ -242,18 +222,18 @@ describe('workers of node-ctc queue', function () {
         'hide.cjs',
       );
       const env = { NODE_OPTIONS: `--require ${script}` };
-      await fails(['status', '--redis', redis.url], 3, /npm install bullmq ioredis/, env);
+      await fails(['status', '--redis', suite.redis.url], 3, /npm install bullmq ioredis/, env);
     });
 
     it('files that do not fit', async () => {
       const { data, manifest, tokens } = given;
       const out = join(scratch.folder, 'misfit');
       const files = ['--manifest', manifest, '--tokens', tokens, '--out', out, '--shards', '2'];
-      const redisAt = ['--redis', redis.url, '--queue', queue.name];
+      const redisAt = ['--redis', suite.redis.url, '--queue', suite.queue.name];
       await fails(['add', data, ...files, ...redisAt], 3, /With --layout NTC they agree/);
       await fails(['add', '-', ...files, ...redisAt], 2, /JSON Lines are read only once/);
       assert.ok(!existsSync(out));
-      assert.deepEqual(await queue.status(), []);
+      assert.deepEqual(await suite.queue.status(), []);
     });
   });
 });

@@ -29,7 +29,7 @@ export async function withInputs<R>(
   process.once('SIGINT', () => interrupt.abort());
 
   const { logits: path, needsText } = files;
-  const source = await openData([path], options);
+  const source = await openData([path], options, interrupt.signal);
   try {
     const manifest =
       files.manifest === undefined ? undefined : await readManifest(files.manifest, { needsText });

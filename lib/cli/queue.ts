@@ -27,6 +27,7 @@ interface AddOptions extends CommonOptions {
   bfloat16?: boolean;
   wordDelimiter?: string;
   worst: number;
+  html?: string;
   root?: string;
   attempts: number;
   retrySeconds: number;
@@ -101,6 +102,7 @@ function registerAdd(queue: Command): void {
         .choices(['jsonl', 'csv', 'parquet'])
         .default('jsonl'),
     )
+    .option('--html <file>', 'write a page to look at, with the merged results')
     .option('--worst <k>', 'how many of the worst utterances to list', integerFrom(0, 100000), 10)
     .option('--root <folder>', 'keep paths relative to this folder, for workers with another one')
     .option('--attempts <n>', 'how often a shard is tried', integerFrom(1, 1000), 3)

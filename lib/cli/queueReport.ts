@@ -107,9 +107,12 @@ function showEvent(event: WorkEvent): void {
   }
 }
 
-function describeDone({ utterances = 0, seconds, results }: JobEvent): string {
+function describeDone({ utterances = 0, seconds, results, html }: JobEvent): string {
   const done = count(utterances, 'utterance');
-  if (seconds === undefined) return `${done} merged: ${clip(results ?? '')}`;
+  if (seconds === undefined) {
+    const files = [results, html].filter((file) => file !== undefined);
+    return `${done} merged: ${files.map((file) => clip(file)).join(', ')}`;
+  }
   const took = seconds < 10 ? `${seconds.toFixed(1)} s` : formatSeconds(seconds);
   return `${done} in ${took} (${formatRate(utterances / seconds)}/s)`;
 }

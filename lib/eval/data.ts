@@ -10,13 +10,14 @@ export type DataOptions = Pick<SourceOptions, 'array' | 'idColumn' | 'bfloat16'>
   layout: 'TNC' | 'NTC';
 };
 
-/** Throws `ERR_CTC_FILE`, and UsageError for names that the data's format has no place for. */
+/** Throws `ERR_CTC_FILE`, the signal's reason, and UsageError for names that the data's format has no place for. */
 export async function openData(
   paths: readonly string[],
   options: DataOptions,
+  signal?: AbortSignal,
 ): Promise<ArraySource> {
   const { layout, array, bfloat16, idColumn } = options;
-  const source = await openSource(paths, { layout, bfloat16, array, idColumn });
+  const source = await openSource(paths, { layout, bfloat16, array, idColumn }, signal);
   try {
     checkNames(source, options);
     return source;

@@ -106,7 +106,8 @@ export class Engine {
   async run(outputs: SourceBatch, { input, blank, threads, signal }: EngineCall): Promise<number> {
     signal?.throwIfAborted();
     const asked = performance.now();
-    const tensor = resolveTensor(outputs, 'TNC');
+    const { data: elements, type, shape, strides } = outputs;
+    const tensor = resolveTensor({ data: elements, type, shape, strides }, 'TNC');
     const plan = {
       tensor,
       inputLengths: this.#lossLengths,

@@ -101,11 +101,6 @@ function prepareFrames(
     fail(record, fault.status, fault.reason);
     return undefined;
   }
-  const unreadable = outputs!.faults[slot!];
-  if (unreadable !== undefined) {
-    fail(record, 'unreadable', unreadable);
-    return undefined;
-  }
   const held = outputs!.frames[slot!]!;
   const frames = given ?? held;
   record.frames = frames;

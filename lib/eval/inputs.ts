@@ -23,7 +23,7 @@ export interface Given extends DataOptions {
 export type Inputs = Pick<RunOptions, 'source' | 'rows' | 'settings' | 'engine'>;
 type StreamInputs = Pick<StreamOptions, 'stream' | 'choices' | 'engine' | 'checkClasses'>;
 
-/** Throws `ERR_CTC_FILE` and UsageError. */
+/** Throws `ERR_CTC_FILE`, UsageError and the signal's reason. */
 export async function openInputs(
   data: readonly string[],
   manifest: string,
@@ -32,12 +32,12 @@ export async function openInputs(
   signal: AbortSignal | undefined,
 ): Promise<Inputs> {
   const tokens = await readTokens(options.tokens);
-  const source = await openData(data, options);
+  const source = await openData(data, options, signal);
   try {
     source.warnings.forEach(warn);
     checkTokens(tokens, source.classes, source.paths[0]!);
     const { engine, choices } = chooseModel(tokens, source.classes, options, signal);
-    const rows = await openRows(manifest);
+    const rows = await openRows(manifest, signal);
     checkCount(source, rows, options.layout);
     const counted = { utterances: rows.count, sha256: rows.sha256 };
     const settings = settingsOf(source, { ...choices, manifest: counted });

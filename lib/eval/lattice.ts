@@ -100,7 +100,7 @@ export async function readLattices(
     engine.signal?.throwIfAborted();
     const position = source.keyed ? source.find(id) : index;
     try {
-      const outputs = await source.read([position!], buffer);
+      const outputs = await source.read([position!], buffer, engine.signal);
       const labels = engine.writing.labelsOf(text);
       const held = outputs.frames[0]!;
       lattices.push(

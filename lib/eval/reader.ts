@@ -2,6 +2,7 @@
 
 import type { ManifestRow } from '../io/manifest.js';
 import type { ArraySource, ReadBuffer, SourceBatch } from '../io/source.js';
+import { fileNamer } from './fileNames.js';
 
 /** The manifest as far as a run needs it: rows by their place. */
 export interface Rows {
@@ -66,7 +67,7 @@ export function positionOf(
 
 /**
  * Reads the utterances `start` to `end` of the manifest. Whoever gets a batch gives its buffer back.
- * Only what concerns no single utterance is thrown.
+ * Only what concerns no single utterance is thrown, and the reason of `signal`.
  */
 export async function* readBatches(
   source: ArraySource,
@@ -74,8 +75,10 @@ export async function* readBatches(
   start: number,
   end: number,
   buffers: Buffers,
+  signal?: AbortSignal,
 ): AsyncGenerator<ReadBatch> {
   let index = start;
+  const unreadable = faultsOf(source.paths);
   // Rows that are parsed and not yet in a batch.
   let window: ReadRow[] = [];
   const slots: (number | undefined)[] = [];
@@ -111,13 +114,13 @@ export async function* readBatches(
         }
         const asked = slots.slice(taken).filter((slot) => slot !== undefined);
         try {
-          outputs = await source.read(asked.slice(0, most), buffer);
+          outputs = await source.read(asked.slice(0, most), buffer, signal);
           most = Math.min(rowsAtATime, 2 * most);
         } catch (error) {
           if ((error as { code?: string }).code !== 'ERR_CTC_FILE') throw error;
           // One at a time, until it is known which cannot be read.
           if (most === 1 || asked.length === 1) {
-            window[taken]!.fault = { status: 'unreadable', reason: (error as Error).message };
+            window[taken]!.fault = unreadable((error as Error).message);
             taken += 1;
           }
           most = 1;
@@ -125,7 +128,10 @@ export async function* readBatches(
       }
       const count = outputs?.shape[1] ?? 0;
       for (let slot = 0; slot < count; taken++) {
-        if (slots[taken] !== undefined) window[taken]!.slot = slot++;
+        if (slots[taken] === undefined) continue;
+        const fault = outputs!.faults[slot];
+        if (fault !== undefined) window[taken]!.fault = unreadable(fault);
+        window[taken]!.slot = slot++;
       }
       slots.splice(0, taken);
       const bytes = outputs?.data.byteLength ?? 0;
@@ -136,6 +142,12 @@ export async function* readBatches(
   } finally {
     await parts.return?.();
   }
+}
+
+/** Makes faults of what readers say of files at `paths`. */
+export function faultsOf(paths: readonly string[]) {
+  const name = fileNamer(paths);
+  return (reason: string) => ({ status: 'unreadable', reason: name(reason) }) as const;
 }
 
 const noOutput = { status: 'no-output', reason: 'the data has no utterance of this id' } as const;

@@ -12,11 +12,12 @@ export interface ManifestRows extends Rows {
   readonly sha256: string;
 }
 
-/** Throws `ERR_CTC_FILE`. */
-export async function openRows(path: string): Promise<ManifestRows> {
+/** Throws `ERR_CTC_FILE` and the signal's reason. */
+export async function openRows(path: string, signal?: AbortSignal): Promise<ManifestRows> {
   const hash = createHash('sha256');
   async function* pieces() {
     for await (const piece of readPieces(path)) {
+      signal?.throwIfAborted();
       hash.update(piece);
       yield piece;
     }

@@ -100,8 +100,9 @@ export async function evaluateShard(options: RunOptions): Promise<RunResult> {
   try {
     let done = resumed;
     let looked = resumed > 0;
+    const { signal } = options.engine;
     const buffers = makeBuffers(options.batchBytes);
-    const batches = readBatches(source, rows, start + resumed, end, buffers);
+    const batches = readBatches(source, rows, start + resumed, end, buffers, signal);
     for await (const batch of evaluateBatches(batches, buffers, options.engine)) {
       add(batch.records, batch.looks);
       const early = looked ? undefined : suspicion(batch.looks, settings.input);

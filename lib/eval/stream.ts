@@ -6,7 +6,7 @@ import { evaluateBatches, makeBuffers } from './flow.js';
 import { LatticeKeeper } from './lattice.js';
 import { suspicion } from './looks.js';
 import type { Page } from './page.js';
-import type { Buffers, ReadBatch } from './reader.js';
+import { type Buffers, faultsOf, type ReadBatch } from './reader.js';
 import type { EvalRecord } from './record.js';
 import { type SummaryFile, summarize } from './report.js';
 import { type Choices, settingsOf } from './settings.js';
@@ -65,6 +65,7 @@ async function* readStream(
   buffers: Buffers,
   onModel: (classes: number, type: string) => void,
 ): AsyncGenerator<ReadBatch> {
+  const unreadable = faultsOf([stream.path]);
   let index = 0;
   for (;;) {
     const buffer = await buffers.take();
@@ -75,7 +76,7 @@ async function* readStream(
     if (classes > 0) onModel(classes, batch.type);
     const read = rows.map((row, slot) => {
       const reason = batch.faults[slot];
-      const fault = reason === undefined ? undefined : ({ status: 'unreadable', reason } as const);
+      const fault = reason === undefined ? undefined : unreadable(reason);
       return { row, index: index + slot, slot: classes > 0 ? slot : undefined, fault };
     });
     index += rows.length;

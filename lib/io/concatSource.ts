@@ -69,7 +69,11 @@ export class ConcatSource implements ArraySource {
     return this.#sources[i]!.frames(position - this.#starts[i]!);
   }
 
-  read(positions: readonly number[], buffer: ReadBuffer): Promise<SourceBatch> {
+  read(
+    positions: readonly number[],
+    buffer: ReadBuffer,
+    signal?: AbortSignal,
+  ): Promise<SourceBatch> {
     const i = this.#sourceOf(positions[0]!);
     const [start, end] = [this.#starts[i]!, this.#starts[i + 1]!];
     const other = positions.findIndex((position) => position < start || position >= end);
@@ -77,6 +81,7 @@ export class ConcatSource implements ArraySource {
     return this.#sources[i]!.read(
       own.map((position) => position - start),
       buffer,
+      signal,
     );
   }
 

@@ -25,6 +25,11 @@ const secondsPerByte = 1e-6;
 // Each costs the start of another thread.
 const crashesAtMost = 20;
 
+interface Patience {
+  seconds?: number;
+  signal?: AbortSignal;
+}
+
 interface Place {
   path: string;
   format: ContainedFormat;
@@ -69,20 +74,20 @@ export class ContainedSource implements ArraySource {
 
   /**
    * Opens a file where a library can do no harm, and closes `file`. `seconds` is how long that may take, and each reading;
-   * by default by the file's size. Throws `ERR_CTC_FILE`.
+   * by default by the file's size. `signal` ends the opening. Throws `ERR_CTC_FILE` and the signal's reason.
    */
   static async open(
     file: PreadFile,
     format: ContainedFormat,
     options: SourceOptions,
-    seconds = secondsAtLeast + secondsPerByte * file.size,
+    { seconds = secondsAtLeast + secondsPerByte * file.size, signal }: Patience = {},
   ): Promise<ContainedSource> {
     const { path } = file;
     file.close();
     const place = { path, format, options, seconds };
     return thread.take(async () => {
       const number = ++files;
-      const opened = await open(place, number);
+      const opened = await open(place, number, signal);
       return new ContainedSource(place, opened, number);
     });
   }
@@ -99,17 +104,21 @@ export class ContainedSource implements ArraySource {
     return this.#frames;
   }
 
-  read(positions: readonly number[], buffer: ReadBuffer): Promise<SourceBatch> {
+  read(
+    positions: readonly number[],
+    buffer: ReadBuffer,
+    signal?: AbortSignal,
+  ): Promise<SourceBatch> {
     return thread.take(async () => {
       if (this.#broken !== undefined) throw ctcError('ERR_CTC_FILE', this.#broken);
       try {
         // Another file may have taken the thread down.
-        if (this.#thread !== thread.number) await open(this.#place, this.#file);
+        if (this.#thread !== thread.number) await open(this.#place, this.#file, signal);
         this.#thread = thread.number;
         const memory = buffer.lend();
         const { limit } = buffer;
         const request: Request = { kind: 'read', file: this.#file, positions, limit, memory };
-        const { batch, crashed } = await ask(this.#place, request, [memory]);
+        const { batch, crashed } = await ask(this.#place, request, [memory], signal);
         buffer.adopt(batch!.data.buffer);
         if (!crashed) return batch!;
         this.#crashes += 1;
@@ -139,9 +148,10 @@ export class ContainedSource implements ArraySource {
 
 const rewrite = 'Write or download it again';
 
-async function open({ path, format, options, ...place }: Place, file: number): Promise<Opened> {
+async function open(place: Place, file: number, signal: AbortSignal | undefined): Promise<Opened> {
+  const { path, format, options } = place;
   const request: Request = { kind: 'open', file, path, format, options };
-  return (await ask({ path, format, options, ...place }, request)).opened!;
+  return (await ask(place, request, [], signal)).opened!;
 }
 
 /** The reader's answer. Throws its errors; the cause is a ThreadEnded where the file is to blame for the thread's end. */
@@ -149,9 +159,10 @@ async function ask(
   { path, seconds }: Place,
   request: Request,
   transfer: ArrayBuffer[] = [],
+  signal?: AbortSignal,
 ): Promise<Reply> {
   try {
-    const reply = await thread.send(request, seconds, transfer);
+    const reply = await thread.send(request, seconds, transfer, signal);
     if (reply.crashed) thread.end('has crashed its library');
     const { failure } = reply;
     if (failure === undefined) return reply;

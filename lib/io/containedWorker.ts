@@ -1,7 +1,6 @@
 // The thread in which libraries read files: it may be ended at any time.
 
 import { parentPort } from 'node:worker_threads';
-import type { TensorType } from '../tensor.js';
 import { isCtcError } from './file.js';
 import { hasCrashed, openHdf5 } from './hdf5.js';
 import type { SharedKeys } from './keyIndex.js';
@@ -11,7 +10,7 @@ import {
   type ArraySource,
   ReadBuffer,
   type SourceBatch,
-  type SourceFormat,
+  type SourceFacts,
   type SourceOptions,
 } from './source.js';
 
@@ -23,16 +22,8 @@ export type Request =
   | { kind: 'read'; file: number; positions: readonly number[]; limit: number; memory: ArrayBuffer }
   | { kind: 'close'; file: number };
 
-/** What is known of a file once it is open. */
-export interface Opened {
-  format: SourceFormat;
-  paths: readonly string[];
-  count: number;
-  classes: number;
-  type: TensorType;
-  shape: readonly number[] | undefined;
-  keyed: boolean;
-  warnings: readonly string[];
+/** What the asking side has to know of an open file to be its source. */
+export interface Opened extends SourceFacts {
   /** Of every utterance, where they are all the same. */
   frames: number | undefined;
   ids: SharedKeys | undefined;

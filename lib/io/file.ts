@@ -34,7 +34,9 @@ const systemProblems: Record<string, [problem: string, remedy: string]> = {
 export function systemError(path: string, error: unknown): Error {
   if (isCtcError(error)) return error;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  const [problem, remedy] = systemProblems[code ?? ''] ?? [`cannot be read (${String(error)})`, ''];
+  // Node's messages end in the path, which is said already.
+  const said = String(error).replace(/, \w+ '.*'$/s, '');
+  const [problem, remedy] = systemProblems[code ?? ''] ?? [`cannot be read (${said})`, ''];
   return fileError(path, problem, remedy, error);
 }
 

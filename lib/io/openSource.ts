@@ -15,24 +15,26 @@ export { ReadBuffer } from './source.js';
 /**
  * Opens the outputs of one model: a file, several in their order, folders, patterns with *, ** and ?. What a file is
  * its first bytes say, not its name. Several .npy files of two axes are one utterance each, under the files' names.
- * Throws `ERR_CTC_FILE`; what is odd but no error is in the source's `warnings`.
+ * Throws `ERR_CTC_FILE`, and the reason of `signal` where that ends what could take long; what is odd but no error is in
+ * the source's `warnings`.
  */
 export async function openSource(
   paths: readonly string[],
   options: SourceOptions = {},
+  signal?: AbortSignal,
 ): Promise<ArraySource> {
   const files = expandPaths(paths);
   if (files.length === 0) throw fileError('model outputs', 'no file is named');
-  if (files.length === 1 && !files[0]!.listed) return openFile(files[0]!.path, options);
+  if (files.length === 1 && !files[0]!.listed) return openFile(files[0]!.path, options, signal);
   if (await areUtterances(files, options)) {
     const { openFileList } = await import('./fileList.js');
     return openFileList(files, options);
   }
-  if (files.length === 1) return openFile(files[0]!.path, options);
+  if (files.length === 1) return openFile(files[0]!.path, options, signal);
   const { ConcatSource } = await import('./concatSource.js');
   const sources: ArraySource[] = [];
   try {
-    for (const { path } of files) sources.push(await openFile(path, options));
+    for (const { path } of files) sources.push(await openFile(path, options, signal));
     return new ConcatSource(sources);
   } catch (error) {
     await Promise.all(sources.map((source) => source.close()));
@@ -58,10 +60,15 @@ async function areUtterances(files: FoundFile[], options: SourceOptions): Promis
   throw failure;
 }
 
-async function openFile(path: string, options: SourceOptions): Promise<ArraySource> {
+async function openFile(
+  path: string,
+  options: SourceOptions,
+  signal: AbortSignal | undefined,
+): Promise<ArraySource> {
+  signal?.throwIfAborted();
   const file = PreadFile.open(path);
   try {
-    return await openers[detectFormat(file, options.format)](file, options);
+    return await openers[detectFormat(file, options.format)](file, options, signal);
   } catch (error) {
     file.close();
     throw error;
@@ -71,7 +78,7 @@ async function openFile(path: string, options: SourceOptions): Promise<ArraySour
 // Each reader is loaded when a file of its format is there.
 const openers: Record<
   FileFormat,
-  (file: PreadFile, options: SourceOptions) => Promise<ArraySource>
+  (file: PreadFile, options: SourceOptions, signal?: AbortSignal) => Promise<ArraySource>
 > = {
   npy: async (file, options) => openNpy(file, options),
   npz: async (file, options) => (await import('./npz.js')).openNpz(file, options),
@@ -79,18 +86,16 @@ const openers: Record<
     (await import('./safetensors.js')).openSafetensors(file, options),
   ark: async (file) => (await import('./kaldi.js')).openArk(file),
   scp: async (file) => (await import('./kaldi.js')).openScp(file),
-  hdf5: (file, options) => openContained(file, 'hdf5', options),
-  parquet: (file, options) => openContained(file, 'parquet', options),
-  arrow: (file, options) => openContained(file, 'arrow', options),
+  hdf5: openContained('hdf5'),
+  parquet: openContained('parquet'),
+  arrow: openContained('arrow'),
 };
 
-async function openContained(
-  file: PreadFile,
-  format: ContainedFormat,
-  options: SourceOptions,
-): Promise<ArraySource> {
-  const { ContainedSource } = await import('./contained.js');
-  return ContainedSource.open(file, format, options);
+function openContained(format: ContainedFormat) {
+  return async (file: PreadFile, options: SourceOptions, signal?: AbortSignal) => {
+    const { ContainedSource } = await import('./contained.js');
+    return ContainedSource.open(file, format, options, { signal });
+  };
 }
 
 function openNpy(file: PreadFile, { layout = 'TNC', bfloat16 }: SourceOptions): ArraySource {

@@ -13,7 +13,7 @@ const heapMegabytes = Math.min(8192, Math.floor(totalmem() / 2 ** 21));
 
 interface Waiting {
   resolve: (reply: Reply) => void;
-  reject: (error: Error) => void;
+  reject: (reason: unknown) => void;
 }
 
 /** Why the thread has been ended: the end of a sentence that begins with a file's path. */
@@ -44,8 +44,17 @@ export class ReaderThread {
     return result;
   }
 
-  /** Within a `take`. Throws ThreadEnded where no answer came: not within `seconds`, or never. */
-  async send(request: Request, seconds: number, transfer: ArrayBuffer[] = []): Promise<Reply> {
+  /**
+   * Within a `take`. Throws ThreadEnded where no answer came: not within `seconds`, or never. An abort of `signal`
+   * ends the thread as well, which cannot be asked to stop, and throws its reason.
+   */
+  async send(
+    request: Request,
+    seconds: number,
+    transfer: ArrayBuffer[] = [],
+    signal?: AbortSignal,
+  ): Promise<Reply> {
+    signal?.throwIfAborted();
     this.#worker ??= this.#start();
     const worker = this.#worker;
     // Ticks instead of one long wait, which would be over when a stopped process (Ctrl-Z) goes on.
@@ -54,6 +63,11 @@ export class ReaderThread {
       ticks += 1;
       if (ticks > seconds) this.end(`has kept its library busy for ${ticks} s`);
     }, 1000);
+    const stop = () => {
+      this.#waiting?.reject(signal!.reason);
+      this.end('was stopped');
+    };
+    signal?.addEventListener('abort', stop, { once: true });
     worker.ref();
     try {
       return await new Promise<Reply>((resolve, reject) => {
@@ -63,6 +77,7 @@ export class ReaderThread {
     } finally {
       this.#waiting = undefined;
       clearInterval(clock);
+      signal?.removeEventListener('abort', stop);
       worker.unref();
     }
   }

@@ -52,8 +52,8 @@ export interface SourceBatch {
   faults: (string | undefined)[];
 }
 
-/** Model outputs that can be read from any place. */
-export interface ArraySource {
+/** What is known of model outputs once they are open. */
+export interface SourceFacts {
   readonly format: SourceFormat;
   /** As the user gave them, for messages. */
   readonly paths: readonly string[];
@@ -67,7 +67,10 @@ export interface ArraySource {
   readonly keyed: boolean;
   /** What is odd about the files but no error, one line each. */
   readonly warnings: readonly string[];
+}
 
+/** Model outputs that can be read from any place. */
+export interface ArraySource extends SourceFacts {
   /** The id of an utterance; undefined where the format has none. O(1). */
   id(position: number): string | undefined;
   /**
@@ -81,9 +84,14 @@ export interface ArraySource {
   /**
    * Reads the first of `positions`, as many as fit into `buffer` and lie well together; at least one, and how many is
    * `shape[1]` of the result. Consecutive positions are read fastest. What is wrong with one utterance is its
-   * fault and leaves the others alone. Throws `ERR_CTC_FILE` where nothing of a file can be read any longer.
+   * fault and leaves the others alone. Throws `ERR_CTC_FILE` where nothing of a file can be read any longer, and the
+   * reason of `signal` where that ends what could take long.
    */
-  read(positions: readonly number[], buffer: ReadBuffer): Promise<SourceBatch>;
+  read(
+    positions: readonly number[],
+    buffer: ReadBuffer,
+    signal?: AbortSignal,
+  ): Promise<SourceBatch>;
 
   close(): Promise<void>;
 }

@@ -3,6 +3,7 @@
 import type { FlowJob } from 'bullmq';
 import { openInputs } from '../eval/inputs.js';
 import { RunConflict } from '../eval/journal.js';
+import { Page } from '../eval/page.js';
 import { checkOptions, finite, flag, integer, resolveSignal } from '../options.js';
 import { asArgumentError } from './failures.js';
 import { checkFolder, clearFolder, readMerged } from './folder.js';
@@ -78,6 +79,7 @@ export async function addRun(spec: RunSpec, options: AddOptions = {}): Promise<A
   return withQueues(options, async (queues) => {
     try {
       const settings = await readSettings(checked, options.onWarning ?? (() => {}), signal);
+      if (checked.html !== undefined) await Page.open(checked.html, checked.out);
       signal.throwIfAborted();
       const run: StoredRun = { ...checked, ...files, settings };
       const claim = { out: checked.out, shards: run.shards, settings };
@@ -101,7 +103,7 @@ export async function addRun(spec: RunSpec, options: AddOptions = {}): Promise<A
         await clearFolder(checked.out);
       } else {
         await checkFolder(claim);
-        if ((await readMerged(claim, run.results)) !== undefined) {
+        if ((await readMerged(claim, run.results, checked.html)) !== undefined) {
           return { ...common, state: 'complete' };
         }
         if (holder !== undefined && holder.state !== 'complete') {

@@ -56,13 +56,15 @@ export async function clearFolder(out: string): Promise<void> {
   for (const name of [...marks, ...names]) await rm(join(out, name), { force: true });
 }
 
-/** The merged results, if they are there whole and are those of `claim`. */
+/** The merged results, if they are there whole, with the page if one is asked for, and are those of `claim`. */
 export async function readMerged(
   { out, settings }: Claim,
   format: Format,
+  html: string | undefined,
 ): Promise<SummaryFile | undefined> {
   const done = summaryFile(out);
   if (!(await exists(done)) || !(await exists(resultsFile(out, format)))) return undefined;
+  if (html !== undefined && !(await exists(html))) return undefined;
   const summary = await readSummary(done);
   return difference(summary.settings, settings) === undefined ? summary : undefined;
 }

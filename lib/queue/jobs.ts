@@ -4,6 +4,7 @@ import { resultsFile } from '../eval/files.js';
 import { type Inputs, openInputs } from '../eval/inputs.js';
 import { RunConflict } from '../eval/journal.js';
 import { mergeShards } from '../eval/merge.js';
+import { Page } from '../eval/page.js';
 import { evaluateShard, type Progress } from '../eval/run.js';
 import { difference } from '../eval/settings.js';
 import { packageVersion } from '../here.cjs';
@@ -34,6 +35,7 @@ export interface MergeReport {
   utterances: number;
   statuses: Partial<Record<string, number>>;
   results: string;
+  html?: string;
   /** An earlier process had merged them. */
   already: boolean;
 }
@@ -72,7 +74,7 @@ export class Evaluator {
     const { batchBytes, warn, root } = this.#machine;
     const { out } = findFiles(run, root);
     try {
-      const { source, rows, settings, engine } = await this.#inputs(id, run);
+      const { source, rows, settings, engine } = await this.#inputs(id, run, lease.signal);
       const { summary } = await evaluateShard({
         source,
         rows,
@@ -101,13 +103,13 @@ export class Evaluator {
     await open?.inputs.source.close();
   }
 
-  async #inputs(id: string, run: StoredRun): Promise<Inputs> {
+  async #inputs(id: string, run: StoredRun, signal: AbortSignal): Promise<Inputs> {
     if (this.#open?.run === id) return this.#open.inputs;
     await this.close();
     const { root, threads, warn } = this.#machine;
     const { data, manifest, tokens } = findFiles(run, root);
     const options = { ...run.options, tokens, threads };
-    const inputs = await openInputs(data, manifest, options, warn, undefined);
+    const inputs = await openInputs(data, manifest, options, warn, signal);
     this.#open = { run: id, inputs };
     const differs = difference(run.settings, inputs.settings);
     if (differs === undefined) return inputs;
@@ -123,12 +125,13 @@ export class Evaluator {
  */
 export async function merge(id: string, run: StoredRun, machine: Machine): Promise<MergeReport> {
   checkVersion(id, run);
-  const { out } = findFiles(run, machine.root);
+  const { out, html } = findFiles(run, machine.root);
   const results = resultsFile(out, run.results);
   const claim = { out, shards: run.shards, settings: run.settings };
-  const there = await readMerged(claim, run.results);
+  const there = await readMerged(claim, run.results, html);
   if (there !== undefined) {
-    return { utterances: there.utterances, statuses: there.statuses, results, already: true };
+    const { utterances, statuses } = there;
+    return { utterances, statuses, results, html, already: true };
   }
   // What may be in its place was looked at when the run was added.
   const { summary } = await mergeShards({
@@ -136,9 +139,11 @@ export async function merge(id: string, run: StoredRun, machine: Machine): Promi
     out,
     format: run.results,
     overwrite: true,
+    page: html === undefined ? undefined : await Page.open(html, out),
     warn: machine.warn,
   });
-  return { utterances: summary.utterances, statuses: summary.statuses, results, already: false };
+  const { utterances, statuses } = summary;
+  return { utterances, statuses, results, html, already: false };
 }
 
 function checkVersion(id: string, { format, settings }: StoredRun): void {

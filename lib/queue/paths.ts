@@ -46,11 +46,12 @@ function leaves(below: string): boolean {
 }
 
 function mapFiles(files: RunFiles, map: (path: string) => string): RunFiles {
-  const { data, manifest, tokens, out } = files;
+  const { data, manifest, tokens, out, html } = files;
   return {
     data: data.map(map),
     manifest: map(manifest),
     tokens: map(tokens),
     out: map(out),
+    ...(html !== undefined && { html: map(html) }),
   };
 }

@@ -38,6 +38,8 @@ export interface RunSpec {
   wordDelimiter?: string;
   /** How many of the worst utterances the summary has. Default: 10. */
   worst?: number;
+  /** A page to look at, written with the merged results. Needs the packages `@observablehq/plot` and `linkedom`. */
+  html?: string;
 }
 
 /** The files of a run; `stored` paths in Redis, `found` ones on a machine. */
@@ -46,6 +48,7 @@ export interface RunFiles {
   manifest: string;
   tokens: string;
   out: string;
+  html?: string;
 }
 
 /** A run as Redis holds it. */
@@ -75,6 +78,7 @@ const keys: ReadonlySet<string> = new Set<keyof RunSpec>([
   'bfloat16',
   'wordDelimiter',
   'worst',
+  'html',
 ]);
 
 /** A specification, checked, without its settings, which only the files tell. Throws TypeError and RangeError. */
@@ -104,6 +108,7 @@ export function checkSpec(spec: unknown): Omit<StoredRun, 'settings'> {
     manifest: path(given.manifest, 'manifest'),
     tokens: path(given.tokens, 'tokens'),
     out: path(given.out, 'out'),
+    html: given.html === undefined ? undefined : path(given.html, 'html'),
     results: choice(given.format, 'format', formats, 'jsonl'),
     shards: integer(given.shards, 'shards', 1, mostShards, 1),
     options: {

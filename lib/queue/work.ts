@@ -70,6 +70,8 @@ export interface JobEvent {
   seconds?: number;
   /** When merged: the file of the results. */
   results?: string;
+  /** When merged: the page, if one was asked for. */
+  html?: string;
   /** Why it failed or was lost. */
   reason?: string;
 }
@@ -288,7 +290,8 @@ class QueueWorker {
     const { utterances, statuses } = result;
     if ('results' in result) {
       this.#report.merged += 1;
-      this.#tell(kind, job, 'done', { utterances, statuses, results: result.results });
+      const { results, html } = result;
+      this.#tell(kind, job, 'done', { utterances, statuses, results, html });
     } else {
       this.#report.shards += 1;
       this.#tell(kind, job, 'done', { utterances, statuses, seconds: result.seconds });

@@ -2,7 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { Worker } from 'node:worker_threads';
-import { ctcLoss, ctcLossSync, DeviceTensor, devices, pinnedArray } from '../../lib/index.js';
+import {
+  ctcLoss,
+  ctcLossSync,
+  DeviceTensor,
+  devices,
+  forcedAlign,
+  greedyDecode,
+  pinnedArray,
+  posteriors,
+} from '../../lib/index.js';
 import { detach, expectedOf, makeBatch } from '../support/batch.js';
 import { assertBitwise } from '../support/close.js';
 import { encode } from '../support/half.js';
@@ -187,6 +196,18 @@ describe('memory of a GPU', function () {
       assert.throws(call, message);
     }
     await assert.rejects(ctcLoss(input, [[1]], { device: 'cuda' }), RangeError);
+    const transfer = { ...options, buffers: 'transfer' } as const;
+    for (const call of [
+      ctcLoss(tensor, targets, transfer),
+      greedyDecode(tensor, transfer),
+      forcedAlign(tensor, targets, transfer),
+      posteriors(tensor, targets, transfer),
+    ]) {
+      await assert.rejects(call, {
+        code: 'ERR_CTC_INVALID_ARG_VALUE',
+        message: /^buffers: 'transfer' takes over an array, and input is in the memory of 'cuda:0'/,
+      });
+    }
     const lengths = { ...options, gradient: new Float32Array(input.data.length - 1) };
     assert.throws(() => ctcLossSync(tensor, targets, lengths), { code: 'ERR_CTC_BUFFER' });
   });

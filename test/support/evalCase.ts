@@ -1,7 +1,7 @@
 // Model outputs, a manifest and tokens for the evaluation command, and the command as a process.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { npyBytes, root, type Scratch } from '../io.helpers.js';
 
@@ -40,6 +40,9 @@ export interface EvalCase {
   data: string;
   manifest: string;
   tokens: string;
+  utterances: number;
+  /** Of each utterance; the manifest leaves some of them out. */
+  frames: number;
   /** The command's arguments for these files. */
   args: string[];
 }
@@ -82,7 +85,25 @@ export function makeCase(
     tokens: scratch.write(`${symbols.join('\n')}\n`),
   };
   const args = ['eval', paths.data, '--manifest', paths.manifest, '--tokens', paths.tokens];
-  return { ...paths, args: [...args, '--layout', 'NTC'] };
+  return { ...paths, utterances, frames, args: [...args, '--layout', 'NTC'] };
+}
+
+/** Writes each utterance of a case to a file of its own, T x C, into a new folder, unless `spoil` did something else. */
+export function splitCase(
+  { data, utterances, frames }: EvalCase,
+  folder: string,
+  spoil: (path: string, bytes: Buffer, n: number) => boolean,
+): void {
+  mkdirSync(folder);
+  const each = frames * symbols.length;
+  const bytes = Uint8Array.from(readFileSync(data)).slice(-4 * utterances * each);
+  const elements = new Float32Array(bytes.buffer);
+  for (let n = 0; n < utterances; n++) {
+    const one = elements.subarray(n * each, (n + 1) * each);
+    const bytes = npyBytes({ shape: [frames, symbols.length], data: one });
+    const path = join(folder, `utt-${n}.npy`);
+    if (!spoil(path, bytes, n)) writeFileSync(path, bytes);
+  }
 }
 
 export function readLines<T>(path: string): T[] {

@@ -2,12 +2,20 @@
 // fixtures hold.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ArraySource, ReadBuffer } from '../../lib/io/openSource.js';
 import { crc32 as crc } from './crc32.js';
 import { root } from './paths.js';
 
 export const fixture = (name: string) => join(root, 'test', 'fixtures', 'formats', name);
+
+/** A file that keeps apache-arrow busy: a length in its schema, which the library then looks for in endless zeros. */
+export function endlessArrow(): Buffer {
+  const bytes = readFileSync(fixture('utterances.arrow'));
+  bytes[407] = 96;
+  return bytes;
+}
 
 /** Element (t, c) of utterance u in the fixtures. */
 export const element = (u: number, t: number, c: number) => 100 * u + 10 * t + c;
