@@ -7,7 +7,7 @@ import { LeaseLost, WrongWorker } from '../lib/queue/failures.js';
 import { addRun, queueStatus, type RunSpec, work } from '../lib/queue/index.js';
 import { Lease } from '../lib/queue/lease.js';
 import { findFiles, storeFiles } from '../lib/queue/paths.js';
-import { checkSpec } from '../lib/queue/spec.js';
+import { checkSpec, runId, type StoredRun } from '../lib/queue/spec.js';
 
 describe('the files of a run in the queue', () => {
   const files = { data: ['/a/b/x.npy', '/a/b/y'], manifest: '/a/m', tokens: '/a/t', out: '/a/out' };
@@ -111,6 +111,16 @@ describe('the arguments of node-ctc/queue', () => {
         worst: 10,
       },
     });
+  });
+});
+
+describe('the id of a run', () => {
+  const idOf = (n: number) => runId({ out: `results-${n}` } as unknown as StoredRun);
+
+  it('is a hash, and no number where that is all digits: BullMQ refuses it', () => {
+    assert.equal(idOf(295), 'a88324624753');
+    assert.equal(idOf(533), 'a45453498309');
+    for (let n = 0; n < 3000; n++) assert.match(idOf(n), /^(?=.*[a-f])[0-9a-f]{12}$/);
   });
 });
 

@@ -124,9 +124,10 @@ export function checkSpec(spec: unknown): Omit<StoredRun, 'settings'> {
   };
 }
 
-/** The same for the same files, settings and shards: 48 bits of a hash, in hexadecimal. */
+/** The same for the same files, settings and shards: 48 bits of a hash, in hexadecimal. BullMQ takes no number. */
 export function runId(run: StoredRun): string {
-  return createHash('sha256').update(JSON.stringify(run)).digest('hex').slice(0, 12);
+  const id = createHash('sha256').update(JSON.stringify(run)).digest('hex').slice(0, 12);
+  return id.replace(/^\d(?=\d*$)/, 'a');
 }
 
 /** The id of a shard's job. BullMQ takes no colon. */
