@@ -81,6 +81,8 @@ function initScript(command) {
     `${busybox} mount -t devtmpfs none /dev`,
     `${busybox} mount -t proc none /proc`,
     `${busybox} mount -t sysfs none /sys`,
+    // Nor must the dynamic linker, which saves registers so where it finds a function at its first call.
+    'export LD_BIND_NOW=1',
     `cd ${quoted(process.cwd())}`,
     ...variables.map((name) => `export ${name}=${quoted(process.env[name])}`),
     command.map(quoted).join(' '),
@@ -115,7 +117,7 @@ function makeImage(work, kernel, command) {
   run('sh', ['-c', `find . | cpio --create --format=newc --quiet > ${quoted(disc)}/files`], {
     cwd: files,
   });
-  // Bochs's compacted XSAVE areas are smaller than its CPUID says, which the kernel takes offence at.
+  // Bochs's compacted XSAVE areas are not as its CPUID says: the kernel must not use them.
   const options = [
     'console=ttyS0,115200 loglevel=1',
     'clearcpuid=xsavec,xsaves mitigations=off nokaslr cryptomgr.notests',
@@ -189,8 +191,9 @@ async function main(command) {
     settings(work, makeImage(work, kernel, command));
     const exit = (await emulate(work)).match(/exit code (\d+)\s*(\[.*)?\s*$/);
     if (exit) return Number(exit[1]);
-    const log = fs.readFileSync(path.join(work, 'log'), 'utf8');
-    throw new Problem(`the machine stopped before the program did\n${log.slice(-2000)}`);
+    const log = path.join(work, 'log');
+    const last = fs.existsSync(log) ? fs.readFileSync(log, 'utf8').slice(-2000) : 'no log';
+    throw new Problem(`the machine stopped before the program did\n${last}`);
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
   }
