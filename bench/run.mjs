@@ -7,7 +7,7 @@ import { startTorch } from './pytorch.mjs';
 import { Report } from './report.mjs';
 import { shapesNamed } from './shapes.mjs';
 
-const PARTS = ['batches', 'columns', 'calls', 'sixteenBit', 'real'];
+const PARTS = ['batches', 'columns', 'calls', 'fresh', 'sixteenBit', 'real'];
 const list = (value) => value.split(',');
 
 const program = new Command('npm run bench --')

@@ -64,6 +64,7 @@ const tests = [
   'test/native/loss_kernels.cpp',
   'test/native/main.cpp',
   'test/native/out_of_memory.cpp',
+  'test/native/pages.cpp',
   'test/native/workspace.cpp',
 ];
 

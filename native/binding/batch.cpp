@@ -1,6 +1,6 @@
 #include "binding/batch.h"
 
-#include <cstring>
+#include "binding/copy.h"
 
 namespace ctc {
 
@@ -89,9 +89,8 @@ Code Batch::keep(napi_env env, Job& job, const napi_value* values) {
   labels_.data = labelCopy_.data();
   if (inputMemory_ != nullptr) return Code::ok;
   if (copyInput_ && inputBytes_ > 0) {
-    inputCopy_.reset(new (std::nothrow) char[inputBytes_]);
+    inputCopy_ = copyOf(input_.data, inputBytes_, threads_);
     if (inputCopy_ == nullptr) return Code::outOfMemory;
-    std::memcpy(inputCopy_.get(), input_.data, inputBytes_);
     input_.data = inputCopy_.get();
     return Code::ok;
   }

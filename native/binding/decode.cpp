@@ -1,12 +1,12 @@
 #include "binding/decode.h"
 
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <new>
 #include <vector>
 
 #include "binding/arguments.h"
+#include "binding/copy.h"
 #include "binding/device.h"
 #include "binding/handle.h"
 #include "binding/job.h"
@@ -271,9 +271,9 @@ class DecodeJob final : public Job {
       return hold(env, a.values[1]) ? Code::ok : Code::outOfMemory;
     }
     if (call_.inputBytes() == 0) return Code::ok;
-    copy_.reset(new (std::nothrow) char[call_.inputBytes()]);
+    const int32_t threads = call_.problem().execution.threads;
+    copy_ = copyOf(a.input.data, call_.inputBytes(), threads);
     if (copy_ == nullptr) return Code::outOfMemory;
-    std::memcpy(copy_.get(), a.input.data, call_.inputBytes());
     call_.problem().input.data = copy_.get();
     return Code::ok;
   }

@@ -6,9 +6,11 @@
 #include <vector>
 
 #include "binding/arguments.h"
+#include "binding/copy.h"
 #include "binding/device.h"
 #include "binding/job.h"
 #include "binding/plan.h"
+#include "core/pages.h"
 #include "ctc/loss.h"
 
 namespace ctc {
@@ -155,6 +157,7 @@ class Call {
     }
     problem_.input.data = a.input.data;
     problem_.gradient.data = gradientBytes_ > 0 ? a.gradient.data : nullptr;
+    adviseLargePages(problem_.gradient.data, gradientBytes_);
     if (a.inputMemory != nullptr) {
       placement_.inputOnDevice = 1;
       problem_.input.data = a.inputMemory->memory();
@@ -206,9 +209,8 @@ class LossJob final : public Job {
     memory_[1] = a.gradientMemory;
     const bool onHost = a.inputMemory == nullptr;
     if (onHost && a.plan.data[plan::copyInput] != 0 && call_.inputBytes() > 0) {
-      inputCopy_.reset(new (std::nothrow) char[call_.inputBytes()]);
+      inputCopy_ = copyOf(a.input.data, call_.inputBytes(), problem.execution.threads);
       if (inputCopy_ == nullptr) return Code::outOfMemory;
-      std::memcpy(inputCopy_.get(), a.input.data, call_.inputBytes());
       problem.input.data = inputCopy_.get();
     } else if (onHost && !input_.hold(env, *this, a.values[1], a.input)) {
       return Code::outOfMemory;
@@ -219,6 +221,7 @@ class LossJob final : public Job {
     if (a.plan.data[plan::privateGradient] != 0) {
       gradientCopy_.reset(new (std::nothrow) char[call_.gradientBytes()]);
       if (gradientCopy_ == nullptr) return Code::outOfMemory;
+      adviseLargePages(gradientCopy_.get(), call_.gradientBytes());
       problem.gradient.data = gradientCopy_.get();
     }
     return Code::ok;
