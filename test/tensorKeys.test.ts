@@ -28,22 +28,23 @@ const calls: Record<string, Call> = {
 
 describe('keys of tensors', () => {
   for (const [name, call] of Object.entries(calls)) {
-    it(`unknown ones are refused by ${name}`, async () => {
-      const cases: [more: object, message: string][] = [
-        [{ stride: [4, 2, 1] }, "unknown key 'stride' of input; did you mean 'strides'?"],
-        [
-          { inputLenghts: [1, 1] },
-          "unknown key 'inputLenghts' of input; did you mean the option 'inputLengths'? Options are an argument of their own",
-        ],
-        [
-          { frames: undefined },
-          "unknown key 'frames' of input; the keys are data, shape, dims, type, strides",
-        ],
-      ];
-      for (const [more, message] of cases) {
-        const expected = { name: 'TypeError', code: 'ERR_CTC_UNKNOWN_OPTION', message };
-        await assert.rejects(async () => call(more), expected);
+    it(`misspelled ones are refused by ${name}`, async () => {
+      for (const [key, near] of [
+        ['stride', 'strides'],
+        ['Shape', 'shape'],
+        ['dim', 'dims'],
+      ]) {
+        const expected = {
+          name: 'TypeError',
+          code: 'ERR_CTC_UNKNOWN_OPTION',
+          message: `unknown key '${key}' of input; did you mean '${near}'?`,
+        };
+        await assert.rejects(async () => call({ [key as string]: undefined }), expected);
       }
+    });
+
+    it(`others may be there for ${name}`, async () => {
+      await call({ dtype: 'float32', fortranOrder: false, ids: ['a', 'b'], blank: 0, frames: 2 });
     });
 
     it(`all known ones, in any order, are taken by ${name}`, async () => {
@@ -56,26 +57,22 @@ describe('keys of tensors', () => {
     });
   }
 
-  it('those of targets are looked at as well', async () => {
-    const labels = { data: [1, 1], shape: [2, 1], type: 'int32' };
+  it('those of targets are looked at as well', () => {
+    const labels = { data: [1, 1], shape: [2, 1], texts: ['a', 'a'] };
     const options = { targetLengths: [1, 1] };
     ctcLossSync(tensor, labels, options);
-    assert.throws(
-      () => ctcLossSync(tensor, { ...labels, targetLenghts: [1, 1] } as object as never),
-      {
-        code: 'ERR_CTC_UNKNOWN_OPTION',
-        message:
-          /^unknown key 'targetLenghts' of targets; did you mean the option 'targetLengths'\?/,
-      },
-    );
+    assert.throws(() => ctcLossSync(tensor, { ...labels, stride: [1, 1] } as object as never), {
+      code: 'ERR_CTC_UNKNOWN_OPTION',
+      message: "unknown key 'stride' of targets; did you mean 'strides'?",
+    });
   });
 
-  it('objects of a class may have more; those without a prototype may not', () => {
+  it('objects of a class may have any; those without a prototype may not', () => {
     class Tensor {
       data = tensor.data;
       dims = tensor.shape;
       name = 'logits';
-      inputLenghts = 3;
+      stride = 3;
     }
     assert.deepEqual(ctcLossSync(new Tensor(), targets), ctcLossSync(tensor, targets));
     const bare = Object.assign(Object.create(null), tensor, { shapes: [1] });

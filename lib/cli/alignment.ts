@@ -4,7 +4,7 @@
 import { forcedAlign, type Star } from '../align.js';
 import { Role, resolveSpelling, type Spelling } from '../decodeText.js';
 import { describeInfeasible, describeNonfinite } from '../eval/outputs.js';
-import type { SourceBatch } from '../io/source.js';
+import { type SourceBatch, tensorOf } from '../io/source.js';
 import { makeTokenizer } from '../io/tokens.js';
 import { groupWords, type TokenSpan } from '../spans.js';
 import {
@@ -83,7 +83,7 @@ async function alignPart(
   const { blank, classes, options } = plan.evaluation;
   const read = rows.filter(({ slot }) => slot !== undefined);
   const result = await forcedAlign(
-    outputs,
+    tensorOf(outputs),
     read.map(({ targets }) => targets),
     {
       // An utterance that is not aligned takes part with no frames and no labels.

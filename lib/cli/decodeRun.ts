@@ -7,7 +7,7 @@ import type { BeamOptions } from '../decodeOptions.js';
 import { describeNonfinite } from '../eval/outputs.js';
 import type { ReadRow } from '../eval/reader.js';
 import { fileError, quote, readText, splitLines } from '../io/file.js';
-import type { SourceBatch } from '../io/source.js';
+import { type SourceBatch, tensorOf } from '../io/source.js';
 import { Lexicon } from '../lexicon.js';
 import { loadLanguageModel } from '../lm.js';
 import { type ErrorCounts, errorRate } from '../metrics.js';
@@ -189,13 +189,14 @@ async function decodePart(
     buffers: 'borrow' as const,
     signal: options.signal,
   };
+  const tensor = tensorOf(outputs);
   const found =
     decoder.beam === undefined
-      ? (await greedyDecode(outputs, common)).utterances.map(({ status, ...path }) => {
+      ? (await greedyDecode(tensor, common)).utterances.map(({ status, ...path }) => {
           return { status, paths: status === 'ok' ? [path] : [] };
         })
       : (
-          await beamDecode(outputs, {
+          await beamDecode(tensor, {
             ...common,
             beamWidth: decoder.beam,
             ...decoder.guides,

@@ -15,7 +15,7 @@ import {
 } from '../eval/reader.js';
 import { fileError, quote } from '../io/file.js';
 import { type Manifest, RowChecker, type RowFault } from '../io/manifest.js';
-import { type ArraySource, ReadBuffer, type SourceBatch } from '../io/source.js';
+import { type ArraySource, ReadBuffer, type SourceBatch, tensorOf } from '../io/source.js';
 import { makeTokenizer, type Tokens } from '../io/tokens.js';
 import { ctcLoss } from '../loss.js';
 
@@ -269,7 +269,7 @@ async function evaluatePart(
   if (outputs === undefined) return records.map(recordOf);
   const read = records.filter(({ slot }) => slot !== undefined);
   const { losses, status } = await ctcLoss(
-    outputs,
+    tensorOf(outputs),
     read.map((record) => record.targets),
     {
       // An utterance that is not evaluated takes part with no frames and no labels.

@@ -1,7 +1,7 @@
 // Losses and best paths of a batch in one native call, over arrays that are used again and again.
 
 import { inputForJob } from '../buffers.js';
-import type { SourceBatch } from '../io/source.js';
+import { type SourceBatch, tensorOf } from '../io/source.js';
 import { LabelList } from '../io/tokens.js';
 import { runJob } from '../job.js';
 import { Code, native, nativeError, packPlan } from '../native.js';
@@ -106,8 +106,7 @@ export class Engine {
   async run(outputs: SourceBatch, { input, blank, threads, signal }: EngineCall): Promise<number> {
     signal?.throwIfAborted();
     const asked = performance.now();
-    const { data: elements, type, shape, strides } = outputs;
-    const tensor = resolveTensor({ data: elements, type, shape, strides }, 'TNC');
+    const tensor = resolveTensor(tensorOf(outputs), 'TNC');
     const plan = {
       tensor,
       inputLengths: this.#lossLengths,

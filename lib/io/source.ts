@@ -52,6 +52,11 @@ export interface SourceBatch {
   faults: (string | undefined)[];
 }
 
+/** What of a batch is a tensor's. */
+export function tensorOf({ data, type, shape, strides }: SourceBatch) {
+  return { data, type, shape, strides };
+}
+
 /** What is known of model outputs once they are open. */
 export interface SourceFacts {
   readonly format: SourceFormat;
