@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { ContainedSource } from '../lib/io/contained.js';
-import type { ContainedFormat, Request } from '../lib/io/containedWorker.js';
 import { PreadFile } from '../lib/io/pread.js';
-import { ReaderThread, ThreadEnded } from '../lib/io/readerThread.js';
+import type { ContainedFormat, Request } from '../lib/io/readerChild.js';
+import { ReaderEnded, ReaderProcess } from '../lib/io/readerProcess.js';
 import { ReadBuffer } from '../lib/io/source.js';
 import { Scratch } from './io.helpers.js';
 import { endlessArrow, fixture, readAll, utterance } from './support/formats.js';
@@ -73,7 +73,7 @@ describe('files that libraries read', () => {
       assert.match(error.message, /endless\.arrow: has kept its library busy for \d+ s\. Write/);
       return true;
     });
-    // Its thread was ended with the endless one.
+    // Its reader was ended with the endless one.
     const read = await readAll(other);
     assert.deepEqual(
       read.map(({ rows }) => rows),
@@ -92,7 +92,7 @@ describe('files that libraries read', () => {
       /^Error: stopped$/,
     );
 
-    // Its thread was ended, and it is opened again, as another file by now.
+    // Its reader was ended, and it is opened again, as another file by now.
     const path = scratch.write(readFileSync(fixture('utterances.arrow')), 'changing.arrow');
     const source = await open(path, 'arrow', 600);
     await assert.rejects(open(schema, 'arrow', 600, soon(stopped)), (error) => error === stopped);
@@ -126,52 +126,86 @@ describe('files that libraries read', () => {
   });
 });
 
-describe('the thread of the readers', () => {
+describe('the process of the readers', () => {
   const scratch = new Scratch();
   after(() => scratch.remove());
 
   // What it is asked is what it does.
   const script = () =>
     scratch.write(
-      `const { parentPort } = require('node:worker_threads');
-      const hoard = [];
-      parentPort.on('message', ({ kind }) => {
+      `const hoard = [];
+      process.on('message', ({ kind }) => {
         if (kind === 'throw') throw new Error('unreachable');
         if (kind === 'leave') process.exit(0);
+        if (kind === 'killed') process.kill(process.pid, 'SIGKILL');
+        if (kind === 'abort') process.abort();
+        if (kind === 'list') for (let i = 0; ; i++) hoard[i] = i;
+        if (kind === 'options') kind = process.env.NODE_OPTIONS;
         while (kind === 'loop');
         while (kind === 'hoard') hoard.push(new Array(1000).fill(0.5));
-        parentPort.postMessage({ crashed: false, kind });
+        process.send({ crashed: false, kind });
       });`,
-      'thread.cjs',
+      'reader.cjs',
     );
+  const ask = (reader: ReaderProcess, kind: string, seconds = 60) => {
+    return reader.take(() => reader.send({ kind } as unknown as Request, seconds));
+  };
 
-  const ends: [kind: string, reason: RegExp][] = [
-    ['throw', /^has crashed its library \(unreachable\)$/],
+  const ends: [kind: string, reason: RegExp, megabytes?: number][] = [
+    ['throw', /^has crashed its library \(Error: unreachable\)$/],
     ['leave', /^has crashed its library$/],
+    ['abort', /^has crashed its library \(SIG\w+\)$/],
+    ['killed', /^takes more memory to read than there is: its reader was killed$/],
     ['loop', /^has kept its library busy for \d+ s$/],
     ['hoard', /^takes more than 32 MB of memory to read$/],
+    ['list', /^asks for more memory than a list may take$/, 8192],
   ];
-  for (const [kind, reason] of ends) {
+  for (const [kind, reason, megabytes = 32] of ends) {
     it(`is replaced after an end by ${kind}`, async () => {
-      const thread = new ReaderThread(script(), 32);
-      const ask = (what: string, seconds: number) => {
-        return thread.take(() => thread.send({ kind: what } as unknown as Request, seconds));
-      };
-      const before = thread.number;
+      const reader = new ReaderProcess(script(), megabytes);
+      const before = reader.number;
       // Asked at once: one after the other all the same.
       const [ended, answered] = await Promise.allSettled([
-        ask(kind, kind === 'loop' ? 1 : 60),
-        ask('answer', 60),
+        ask(reader, kind, kind === 'loop' ? 1 : 60),
+        ask(reader, 'answer'),
       ]);
       assert.equal(ended.status, 'rejected');
-      assert.ok(ended.reason instanceof ThreadEnded, String(ended.reason));
+      assert.ok(ended.reason instanceof ReaderEnded, String(ended.reason));
       assert.match(ended.reason.message, reason);
       assert.deepEqual(answered, {
         status: 'fulfilled',
         value: { crashed: false, kind: 'answer' },
       });
-      assert.equal(thread.number, before + 1);
-      thread.end('is over');
+      assert.equal(reader.number, before + 1);
+      reader.end(new Error('is over'));
     });
   }
+
+  it('has the options of NODE_OPTIONS, but waits for no debugger', async () => {
+    const before = process.env.NODE_OPTIONS;
+    process.env.NODE_OPTIONS = '--no-warnings --inspect-brk=0 --stack-trace-limit=5';
+    const reader = new ReaderProcess(script());
+    try {
+      const { kind } = (await ask(reader, 'options')) as unknown as { kind: string };
+      assert.deepEqual(kind.split(/\s+/), ['--no-warnings', '--stack-trace-limit=5']);
+    } finally {
+      reader.end(new Error('is over'));
+      if (before === undefined) delete process.env.NODE_OPTIONS;
+      else process.env.NODE_OPTIONS = before;
+    }
+  });
+
+  it('is named where it cannot be started', async () => {
+    const { execPath } = process;
+    process.execPath = scratch.folder;
+    try {
+      await assert.rejects(ask(new ReaderProcess(script()), 'answer'), (error: ReaderEnded) => {
+        assert.match(error.message, /^needs a process that reads it, which cannot be started \(/);
+        assert.match(error.remedy, /ulimit/);
+        return true;
+      });
+    } finally {
+      process.execPath = execPath;
+    }
+  });
 });
