@@ -74,7 +74,7 @@ describe('node-ctc eval, stopped while a library reads', () => {
       async () => {
         renameSync(data, `${data}.whole`);
         scratch.write(endlessArrow(), 'data.arrow');
-        // The thread in which the file is open ends with this one, and opens it anew.
+        // The process in which the file is open ends with this one; another opens it anew.
         const another = openSource([endless], {}, AbortSignal.timeout(300));
         await assert.rejects(another, { name: 'TimeoutError' });
         setTimeout(() => controller.abort(stopped), 500);

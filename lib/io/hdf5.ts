@@ -239,7 +239,7 @@ function commonGroup(names: readonly string[]): string {
 // A file so broken that the library gave up; any further call into it could hang.
 let crashed = false;
 
-/** Whether no HDF5 file can be read in this thread any more. */
+/** Whether no HDF5 file can be read in this process any more. */
 export function hasCrashed(): boolean {
   return crashed;
 }

@@ -3,11 +3,11 @@
 
 import { randomInt } from 'node:crypto';
 
-/** The arrays of an index, to which nothing is added any more, in memory that threads can share. */
-export interface SharedKeys {
-  bytes: SharedArrayBuffer;
-  ends: SharedArrayBuffer;
-  table: SharedArrayBuffer;
+/** The arrays of an index, to which nothing is added any more. */
+export interface PackedKeys {
+  bytes: Uint8Array;
+  ends: Float64Array;
+  table: Uint32Array;
   seed: number;
 }
 
@@ -23,26 +23,22 @@ export class KeyIndex {
   /** So that nobody can prepare ids that all fall into one place of the table. */
   #seed = randomInt(2 ** 32);
 
-  /** The index of another thread, in the same memory. */
-  static of({ bytes, ends, table, seed }: SharedKeys): KeyIndex {
+  /** The index of another process. */
+  static of({ bytes, ends, table, seed }: PackedKeys): KeyIndex {
     const index = new KeyIndex();
-    index.#bytes = Buffer.from(bytes);
-    index.#ends = new Float64Array(ends);
-    index.#table = new Uint32Array(table);
-    index.#count = index.#ends.length;
+    index.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    index.#ends = ends;
+    index.#table = table;
+    index.#count = ends.length;
     index.#seed = seed;
     return index;
   }
 
-  /** Moves the arrays to memory that another thread can look at as well. Nothing is to be added from then on. */
-  share(): SharedKeys {
-    const bytes = shared(this.#bytes.subarray(0, this.#start(this.#count)));
-    const ends = shared(this.#ends.subarray(0, this.#count));
-    const table = shared(this.#table);
-    this.#bytes = Buffer.from(bytes);
-    this.#ends = new Float64Array(ends);
-    this.#table = new Uint32Array(table);
-    return { bytes, ends, table, seed: this.#seed };
+  /** The same memory, without what is not used of it. */
+  pack(): PackedKeys {
+    const bytes = this.#bytes.subarray(0, this.#start(this.#count));
+    const ends = this.#ends.subarray(0, this.#count);
+    return { bytes, ends, table: this.#table, seed: this.#seed };
   }
 
   get count(): number {
@@ -119,13 +115,6 @@ export class KeyIndex {
       this.#table[place] = entry;
     }
   }
-}
-
-function shared(array: Uint8Array | Float64Array | Uint32Array): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(array.byteLength);
-  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-  new Uint8Array(memory).set(bytes);
-  return memory;
 }
 
 // FNV-1a, then the finalizer of MurmurHash3, since the table uses the low bits.

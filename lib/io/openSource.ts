@@ -1,11 +1,11 @@
 // Opens model outputs of any format behind one interface.
 
 import { BatchSource } from './batchSource.js';
-import type { ContainedFormat } from './containedWorker.js';
 import { fileError } from './file.js';
 import { expandPaths, type FoundFile } from './folder.js';
 import { locateNpy } from './npy.js';
 import { PreadFile } from './pread.js';
+import type { ContainedFormat } from './readerChild.js';
 import { detectFormat, type FileFormat } from './sniff.js';
 import type { ArraySource, SourceOptions } from './source.js';
 

@@ -119,18 +119,6 @@ export class ReadBuffer {
     this.limit = limit;
   }
 
-  /** Takes the memory out, so that another thread can fill it. */
-  lend(): ArrayBuffer {
-    const memory = this.#memory;
-    this.#memory = new ArrayBuffer(0);
-    return memory;
-  }
-
-  /** Puts memory back, the same or another. */
-  adopt(memory: ArrayBuffer): void {
-    this.#memory = memory;
-  }
-
   /** At least `bytes` of memory, of unspecified content. Throws `ERR_CTC_OUT_OF_MEMORY`. */
   reserve(bytes: number): ArrayBuffer {
     if (this.#memory.byteLength >= bytes) return this.#memory;

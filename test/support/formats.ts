@@ -4,16 +4,58 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parquetMetadata } from 'hyparquet';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { type ArraySource, ReadBuffer } from '../../lib/io/openSource.js';
 import { crc32 as crc } from './crc32.js';
 import { root } from './paths.js';
 
 export const fixture = (name: string) => join(root, 'test', 'fixtures', 'formats', name);
 
+type SchemaTree = NonNullable<Parameters<typeof parquetWriteBuffer>[0]['schema']>;
+
 /** A file that keeps apache-arrow busy: a length in its schema, which the library then looks for in endless zeros. */
 export function endlessArrow(): Buffer {
   const bytes = readFileSync(fixture('utterances.arrow'));
   bytes[407] = 96;
+  return bytes;
+}
+
+/**
+ * A table of two row groups with `ids`, 5 x 4 each, of which hyparquet takes the second one for a list that is longer
+ * than V8's lists can be, which ends a process: levels that begin in the middle of the numbers, as a length of a run.
+ */
+export function fatalParquet(ids: readonly string[]): Buffer {
+  const half = ids.length / 2;
+  const run = new Float32Array(Uint32Array.of(0xfefffffe, 0x40840003).buffer);
+  const logits = ids.map((_, n) =>
+    Array.from({ length: 20 }, (_, i) => (n === half && i < 2 ? run[i]! : n + i / 8)),
+  );
+  const list = (name: string, type: 'FLOAT' | 'INT32'): SchemaTree => [
+    { name, repetition_type: 'OPTIONAL', num_children: 1, converted_type: 'LIST' },
+    { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+    { name: 'element', type, repetition_type: 'OPTIONAL' },
+  ];
+  const file = parquetWriteBuffer({
+    codec: 'UNCOMPRESSED',
+    rowGroupSize: half,
+    schema: [
+      { name: 'root', num_children: 3 },
+      { name: 'id', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
+      ...list('logits', 'FLOAT'),
+      ...list('shape', 'INT32'),
+    ],
+    columnData: [
+      { name: 'id', data: [...ids] },
+      { name: 'logits', data: logits },
+      { name: 'shape', data: ids.map(() => [5, 4]) },
+    ],
+  });
+  const bytes = Buffer.from(file);
+  const page = Number(parquetMetadata(file).row_groups[1]!.columns[1]!.meta_data!.data_page_offset);
+  // In the page's header: 16 bytes of repetition levels become 19, and the definition levels begin where the numbers do.
+  assert.equal(bytes[page + 21], 2 * 16);
+  bytes[page + 21] = 2 * 19;
   return bytes;
 }
 
