@@ -15,12 +15,12 @@ namespace ctc {
 // it is asked to ("madvise", the usual setting); advice that it cannot take changes nothing.
 inline void adviseLargePages(void* data, size_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-  constexpr uintptr_t page = uintptr_t{64} << 10;  // the largest small page of any processor
+  constexpr size_t page = size_t{64} << 10;  // the largest small page of any processor
   constexpr size_t worthwhile = size_t{8} << 20;
   if (bytes < worthwhile) return;
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + page - 1) & ~(page - 1);
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) & ~(page - 1);
-  static_cast<void>(madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE));
+  const size_t lead = (page - reinterpret_cast<uintptr_t>(data) % page) % page;
+  const size_t length = (bytes - lead) / page * page;
+  static_cast<void>(madvise(static_cast<char*>(data) + lead, length, MADV_HUGEPAGE));
 #else
   static_cast<void>(data);
   static_cast<void>(bytes);
